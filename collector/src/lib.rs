@@ -1,0 +1,8 @@
+//! The collector's half of the path: ingest, journal, decide, notify, state availability.
+#![cfg_attr(
+    test,
+    allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)
+)]
+
+pub mod handle;
+pub mod notify;

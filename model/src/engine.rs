@@ -1,0 +1,153 @@
+//! The live half of all decisions: inputs in, effects out. No clock, no I/O.
+
+use alloc::collections::BTreeMap;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use serde::{Deserialize, Serialize};
+
+use crate::config::BoxedWatch;
+use crate::incident::{Incident, IncidentId, Notice, NoticeKey};
+use crate::name::{AgentName, ProbeName, Region};
+use crate::quorum::Verdict;
+use crate::result::ProbeResult;
+use crate::time::Timestamp;
+use crate::vote::Vote;
+use crate::wire::{Alarm, Order};
+
+/// What the engine is told. Every input is in the journal before it is applied.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "input", rename_all = "snake_case")]
+pub enum Input {
+    /// The configuration is this from now on.
+    Reconfigure {
+        /// All of it.
+        watch: BoxedWatch,
+    },
+    /// An agent was heard: a batch, possibly without results.
+    Batch {
+        /// Who.
+        agent: AgentName,
+        /// From where.
+        region: Region,
+        /// New results in order of seq: duplicates are gone, refused ones too.
+        results: Vec<ProbeResult>,
+        /// What it says about itself.
+        alarms: Vec<Alarm>,
+    },
+    /// Somebody takes an incident.
+    Acknowledge {
+        /// Which.
+        incident: IncidentId,
+        /// Who.
+        who: String,
+    },
+    /// Somebody closes an incident by hand.
+    Resolve {
+        /// Which.
+        incident: IncidentId,
+        /// Who.
+        who: String,
+    },
+    /// Somebody writes something down.
+    Note {
+        /// Which.
+        incident: IncidentId,
+        /// Who.
+        who: String,
+        /// What.
+        text: String,
+    },
+    /// A notice reached its contact.
+    Delivered {
+        /// Which.
+        notice: NoticeKey,
+    },
+    /// A notice was given up.
+    Undeliverable {
+        /// Which.
+        notice: NoticeKey,
+        /// Why.
+        why: String,
+    },
+    /// Time has passed. Not journaled: deadlines fire by themselves before the next input.
+    Tick,
+}
+
+/// What the engine wants done, after it is written down.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "effect", rename_all = "snake_case")]
+pub enum Effect {
+    /// A verdict changed.
+    Flip(Flip),
+    /// An incident is new or changed; the whole of it.
+    Incident(Incident),
+    /// A notice is due.
+    Notify(Notice),
+    /// Tell the agents of a region.
+    Order {
+        /// Whom.
+        region: Region,
+        /// What.
+        order: Order,
+    },
+}
+
+/// A change of a probe's verdict.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Flip {
+    /// Which.
+    pub probe: ProbeName,
+    /// When it was decided.
+    pub at: Timestamp,
+    /// Before.
+    pub from: Verdict,
+    /// After.
+    pub to: Verdict,
+}
+
+/// A probe as it stands now, for people and metrics.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProbeView {
+    /// Its name.
+    pub name: ProbeName,
+    /// Its kind's word.
+    pub kind: String,
+    /// What the quorum says.
+    pub verdict: Verdict,
+    /// Since when (decision time of the last flip; when it was configured, before the first).
+    pub since: Timestamp,
+    /// Each assigned region.
+    pub regions: BTreeMap<Region, RegionView>,
+    /// Open incident about it.
+    pub incident: Option<IncidentId>,
+    /// Not run.
+    pub paused: bool,
+}
+
+/// What one region says about a probe.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RegionView {
+    /// Its vote now.
+    pub vote: Vote,
+    /// Why it is down, or void: reason's word, then detail.
+    pub reason: Option<String>,
+    /// Start of its newest result.
+    pub last: Option<Timestamp>,
+}
+
+/// An agent as it stands now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AgentView {
+    /// Its name.
+    pub name: AgentName,
+    /// Where it runs.
+    pub region: Region,
+    /// When it was last heard.
+    pub heard: Timestamp,
+    /// Not heard for [`AGENT_SILENT_AFTER`].
+    pub silent: bool,
+}
+
+/// How long an agent may be silent before its region's votes are unknown.
+pub const AGENT_SILENT_AFTER: crate::time::Millis = crate::time::Millis::from_secs(45);
