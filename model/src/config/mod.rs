@@ -23,6 +23,38 @@ pub struct Opaque {
     pub parameters: serde_json::Value,
 }
 
+/// A list of words with parameters: the agent's kinds, the collector's notifiers.
+///
+/// What a word's parameters may be is known to its own file alone; serde's error text says what is
+/// wrong and the deserializer knows where.
+pub trait Word: Sized {
+    /// Every word there is; empty for [`Opaque`], which takes any.
+    fn words() -> &'static [&'static str];
+
+    /// Reads and checks the parameters of `word`.
+    ///
+    /// # Errors
+    /// The deserializer's: an unknown word, an unknown or missing parameter, a wrong value.
+    fn read<'de, D: serde::Deserializer<'de>>(word: &str, from: D) -> Result<Self, D::Error>;
+
+    /// The JSON Schema of the parameters of `word`; none if there is no such word.
+    fn schema(word: &str, generator: &mut schemars::SchemaGenerator) -> Option<schemars::Schema>;
+}
+
+impl Word for Opaque {
+    fn words() -> &'static [&'static str] {
+        &[]
+    }
+
+    fn read<'de, D: serde::Deserializer<'de>>(word: &str, from: D) -> Result<Self, D::Error> {
+        Ok(Self { word: word.into(), parameters: serde_json::Value::deserialize(from)? })
+    }
+
+    fn schema(_: &str, _: &mut schemars::SchemaGenerator) -> Option<schemars::Schema> {
+        None
+    }
+}
+
 /// The whole configuration as decisions see it.
 pub type Watch = Config<Opaque, Opaque>;
 
