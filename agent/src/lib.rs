@@ -6,4 +6,5 @@
 
 pub mod dialer;
 pub mod probe;
+pub mod run;
 pub mod secret;

@@ -62,32 +62,14 @@ impl Secrets {
         self.0.values().map(String::as_str)
     }
 
-    /// `text` with every `${…}` replaced. `None` when one of them was not released.
+    /// `text` with every reference replaced. `None` when one of them was not released.
     pub fn fill(&self, text: &str) -> Option<String> {
-        let mut filled = String::with_capacity(text.len());
-        let mut rest = text;
-        while let Some((before, after)) = rest.split_once("${") {
-            let (name, tail) = after.split_once('}')?;
-            filled.push_str(before);
-            filled.push_str(self.0.get(&Reference(name.to_owned()))?);
-            rest = tail;
-        }
-        filled.push_str(rest);
-        Some(filled)
+        model::secret::fill(text, |name| self.0.get(&Reference(name.to_owned())).cloned().ok_or(()))
+            .ok()
     }
 }
 
-/// The references in `text`, in order. `${` without `}`, or with something other than `env:` or
-/// `file:` inside, is not one.
+/// The references in `text`, in order.
 pub fn references(text: &str) -> Vec<Reference> {
-    let mut found = Vec::new();
-    let mut rest = text;
-    while let Some((_, after)) = rest.split_once("${") {
-        let Some((name, tail)) = after.split_once('}') else { break };
-        if name.starts_with("env:") || name.starts_with("file:") {
-            found.push(Reference(name.to_owned()));
-        }
-        rest = tail;
-    }
-    found
+    model::secret::references(text).into_iter().map(|name| Reference(name.to_owned())).collect()
 }

@@ -5,4 +5,8 @@
 )]
 
 pub mod handle;
+pub mod http;
+pub mod links;
 pub mod notify;
+pub mod outbox;
+pub mod run;

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
-use crate::config::BoxedWatch;
+use crate::config::{BoxedWatch, Watch};
 use crate::incident::{Incident, IncidentId, Notice, NoticeKey};
 use crate::name::{AgentName, ProbeName, Region};
 use crate::quorum::Verdict;
@@ -151,3 +151,53 @@ pub struct AgentView {
 
 /// How long an agent may be silent before its region's votes are unknown.
 pub const AGENT_SILENT_AFTER: crate::time::Millis = crate::time::Millis::from_secs(45);
+
+/// The live half of all decisions. Built from the journal alone: the same inputs at the same times
+/// give the same engine, byte for byte.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Engine {
+    watch: Option<BoxedWatch>,
+}
+
+impl Engine {
+    /// Fires every deadline up to and including `now`, each at its own time and in order, then applies
+    /// the input. `now` never falls below what it was before; an earlier one counts as that.
+    pub fn handle(&mut self, now: Timestamp, input: Input) -> Vec<Effect> {
+        let _ = now;
+        if let Input::Reconfigure { watch } = input {
+            self.watch = Some(watch);
+        }
+        Vec::new()
+    }
+
+    /// When [`Input::Tick`] is owed next.
+    pub fn next_deadline(&self) -> Option<Timestamp> {
+        None
+    }
+
+    /// The configuration in force.
+    pub fn watch(&self) -> Option<&Watch> {
+        self.watch.as_deref()
+    }
+
+    /// Every probe in the order of the configuration.
+    pub fn probes(&self) -> Vec<ProbeView> {
+        Vec::new()
+    }
+
+    /// Every agent that was ever heard and is not forgotten, by name.
+    pub fn agents(&self) -> Vec<AgentView> {
+        Vec::new()
+    }
+
+    /// Open incidents by number.
+    pub fn open(&self) -> Vec<&Incident> {
+        Vec::new()
+    }
+
+    /// An open or lately resolved incident that an input may still name.
+    pub fn incident(&self, id: IncidentId) -> Option<&Incident> {
+        let _ = id;
+        None
+    }
+}

@@ -29,6 +29,7 @@ pub mod name;
 pub mod quorum;
 pub mod report;
 pub mod result;
+pub mod secret;
 pub mod time;
 pub mod vote;
 pub mod wire;

@@ -5,6 +5,11 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
+use crate::config::Needs;
+use crate::ledger::Observed;
+use crate::maintenance::Window;
+use crate::time::{Millis, Timestamp};
+
 /// A period's availability against its objective. Field names are those of the offline interface.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Statement {
@@ -62,4 +67,57 @@ pub enum PeriodVerdict {
     Breached,
     /// What was not measured decides.
     Undetermined,
+}
+
+/// What a period is judged by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Terms {
+    /// How many of the probes the service needs.
+    pub needs: Needs,
+    /// Parts per million.
+    pub target_ppm: u32,
+    /// What an observation outlives twice its interval by.
+    pub grace: Millis,
+    /// Shorter outages count as up and partial.
+    pub min_outage: Millis,
+    /// How long before its start a maintenance must have been announced.
+    pub notice: Millis,
+    /// `(below this availability in ppm, percent)`, highest first.
+    pub credits: Vec<(u32, u32)>,
+    /// Planned windows.
+    pub windows: Vec<Window>,
+}
+
+/// The statement of a service over `from..to`. Observations from before `from` that still hold are
+/// wanted too.
+pub fn statement(
+    terms: &Terms,
+    probes: Vec<Observed>,
+    from: Timestamp,
+    to: Timestamp,
+) -> Statement {
+    let _ = (terms, probes, from, to);
+    Statement {
+        period_from: from.ms(),
+        period_to: to.ms(),
+        period_ms: (to - from).ms(),
+        up_ms: 0,
+        down_ms: 0,
+        unknown_ms: 0,
+        excluded_ms: 0,
+        partial_ms: 0,
+        availability_ppm_floor: None,
+        low_ppm_floor: None,
+        high_ppm_floor: None,
+        coverage_ppm_floor: None,
+        availability_shown: None,
+        verdict: PeriodVerdict::Undetermined,
+        credit_percent: 0,
+        budget_us: 0,
+        budget_left_us: 0,
+        outages: 0,
+        mttr_ms: None,
+        mtbf_ms: None,
+        segments: Vec::new(),
+    }
 }

@@ -156,3 +156,7 @@ pub struct Rejected {
     /// A sentence.
     pub detail: String,
 }
+
+/// Why bytes are not a batch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Malformed(pub String);

@@ -39,6 +39,9 @@ pub trait Word: Sized {
 
     /// The JSON Schema of the parameters of `word`; none if there is no such word.
     fn schema(word: &str, generator: &mut schemars::SchemaGenerator) -> Option<schemars::Schema>;
+
+    /// The word with its parameters as they travel: what [`Word::read`] reads back unchanged.
+    fn opaque(&self) -> Opaque;
 }
 
 impl Word for Opaque {
@@ -53,6 +56,78 @@ impl Word for Opaque {
     fn schema(_: &str, _: &mut schemars::SchemaGenerator) -> Option<schemars::Schema> {
         None
     }
+
+    fn opaque(&self) -> Opaque {
+        self.clone()
+    }
+}
+
+/// Makes a list of words: the `pub mod` lines, a type that holds any one of them behind a trait
+/// object, and its [`Word`]. Each module has a type `Params` (serde both ways, `JsonSchema`, and the
+/// trait). Parameters that stand at their default should not be serialised, so that a program one
+/// version older can still read them.
+#[macro_export]
+macro_rules! word_list {
+    ($(#[$doc:meta])* $list:ident of $door:path: $($word:ident),+ $(,)?) => {
+        $(pub mod $word;)+
+
+        $(#[$doc])*
+        #[derive(Clone, Debug)]
+        pub struct $list {
+            opaque: $crate::config::Opaque,
+            door: std::sync::Arc<dyn $door>,
+        }
+
+        impl $list {
+            /// Its word.
+            pub fn word(&self) -> &str {
+                &self.opaque.word
+            }
+        }
+
+        impl std::ops::Deref for $list {
+            type Target = dyn $door;
+            fn deref(&self) -> &Self::Target {
+                &*self.door
+            }
+        }
+
+        impl $crate::config::Word for $list {
+            fn words() -> &'static [&'static str] {
+                &[$(stringify!($word)),+]
+            }
+
+            fn read<'de, D: serde::Deserializer<'de>>(
+                word: &str,
+                from: D,
+            ) -> Result<Self, D::Error> {
+                match word {
+                    $(stringify!($word) => {
+                        let door = <$word::Params as serde::Deserialize>::deserialize(from)?;
+                        let parameters =
+                            serde_json::to_value(&door).map_err(serde::de::Error::custom)?;
+                        let opaque = $crate::config::Opaque { word: word.to_owned(), parameters };
+                        Ok(Self { opaque, door: std::sync::Arc::new(door) })
+                    })+
+                    _ => Err(serde::de::Error::unknown_variant(word, Self::words())),
+                }
+            }
+
+            fn schema(
+                word: &str,
+                generator: &mut schemars::SchemaGenerator,
+            ) -> Option<schemars::Schema> {
+                match word {
+                    $(stringify!($word) => Some(generator.subschema_for::<$word::Params>()),)+
+                    _ => None,
+                }
+            }
+
+            fn opaque(&self) -> $crate::config::Opaque {
+                self.opaque.clone()
+            }
+        }
+    };
 }
 
 /// The whole configuration as decisions see it.
