@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::config::DownWhen;
+use crate::config::{DownWhen, Needs};
 
 /// What the quorum decided.
 #[derive(
@@ -54,9 +54,63 @@ pub const fn decide(assigned: u32, up: u32, down: u32, rule: DownWhen) -> Verdic
     if is_down { Verdict::Down } else { Verdict::Up { partial: down > 0 } }
 }
 
+/// A service's verdict from those of its probes. What could still go either way is unknown; a
+/// service that is up is partial when any of its probes is not plainly up.
+pub fn combine(needs: Needs, verdicts: impl IntoIterator<Item = Verdict>) -> Verdict {
+    let (mut all, mut up, mut down, mut partial) = (0_u32, 0_u32, 0_u32, false);
+    for verdict in verdicts {
+        all += 1;
+        match verdict {
+            Verdict::Up { partial: some } => {
+                up += 1;
+                partial |= some;
+            }
+            Verdict::Down => down += 1,
+            Verdict::Unknown => {}
+        }
+    }
+    let needed = match needs {
+        Needs::All => all,
+        Needs::Any => 1,
+        Needs::AtLeast(least) => least,
+    };
+    if all == 0 || needed > all {
+        Verdict::Unknown
+    } else if up >= needed {
+        Verdict::Up { partial: partial || down > 0 }
+    } else if all - down < needed {
+        Verdict::Down
+    } else {
+        Verdict::Unknown
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_service_needs_all_any_or_some_of_its_probes() {
+        use Verdict::{Down, Unknown};
+        for (needs, verdicts, want) in [
+            (Needs::All, &[UP, UP][..], UP),
+            (Needs::All, &[UP, PARTIAL], PARTIAL),
+            (Needs::All, &[UP, Down], Down),
+            (Needs::All, &[Unknown, Down], Down),
+            (Needs::All, &[UP, Unknown], Unknown),
+            (Needs::Any, &[Down, UP], PARTIAL),
+            (Needs::Any, &[Down, Unknown], Unknown),
+            (Needs::Any, &[Down, Down], Down),
+            (Needs::Any, &[Unknown, UP], UP),
+            (Needs::AtLeast(2), &[UP, UP, Down], PARTIAL),
+            (Needs::AtLeast(2), &[UP, Down, Down], Down),
+            (Needs::AtLeast(2), &[UP, Unknown, Down], Unknown),
+            (Needs::AtLeast(3), &[UP, UP], Unknown),
+            (Needs::All, &[], Unknown),
+        ] {
+            assert_eq!(combine(needs, verdicts.iter().copied()), want, "{needs:?} {verdicts:?}");
+        }
+    }
 
     const UP: Verdict = Verdict::Up { partial: false };
     const PARTIAL: Verdict = Verdict::Up { partial: true };

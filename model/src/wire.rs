@@ -157,6 +157,37 @@ pub struct Rejected {
     pub detail: String,
 }
 
-/// Why bytes are not a batch.
+/// Why bytes are not a batch: a sentence.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Malformed(pub String);
+
+impl Batch {
+    /// The batch as protobuf, not yet compressed.
+    pub fn to_protobuf(&self) -> Vec<u8> {
+        Vec::new()
+    }
+
+    /// Reads what [`Batch::to_protobuf`] wrote. Unknown fields are skipped; a result that cannot be
+    /// read goes to [`Batch::unreadable`] and the others are kept.
+    ///
+    /// # Errors
+    /// The bytes are not a batch, or its head is wrong.
+    pub fn from_protobuf(bytes: &[u8]) -> Result<Self, Malformed> {
+        let _ = bytes;
+        Err(Malformed("not built".into()))
+    }
+
+    /// The same as JSON, with `slot_ms`, `started_ms`, … as in `GET /api/v1/results`.
+    pub fn to_json(&self) -> Vec<u8> {
+        Vec::new()
+    }
+
+    /// Reads the JSON form.
+    ///
+    /// # Errors
+    /// As [`Batch::from_protobuf`].
+    pub fn from_json(bytes: &[u8]) -> Result<Self, Malformed> {
+        let _ = bytes;
+        Err(Malformed("not built".into()))
+    }
+}
