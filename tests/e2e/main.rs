@@ -7,3 +7,4 @@ mod crash;
 mod lab;
 mod outage;
 mod regions;
+mod stolen;
