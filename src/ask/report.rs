@@ -1,0 +1,1 @@
+//! Availability of a period: from a collector, or offline from a file.
