@@ -8,3 +8,4 @@ pub mod dialer;
 pub mod probe;
 pub mod run;
 pub mod secret;
+pub mod tls;
