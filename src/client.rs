@@ -170,12 +170,10 @@ impl Client {
                 out::clean(&refused.error.message)
             )
             .into(),
-            Err(_) if status == StatusCode::UNAUTHORIZED => anyhow!(
-                "the collector at {} does not know this token ({})",
-                self.base,
-                self.found
-            )
-            .into(),
+            Err(_) if status == StatusCode::UNAUTHORIZED => {
+                anyhow!("the collector at {} does not know this token ({})", self.base, self.found)
+                    .into()
+            }
             Err(_) => self.stranger(status),
         })
     }

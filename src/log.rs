@@ -20,11 +20,8 @@ fn filter(logging: &Logging) -> &'static str {
 pub fn start(logging: &Logging) {
     let ours = || EnvFilter::new(filter(logging));
     let asked = logging.quiet || logging.verbose > 0;
-    let filter = if asked {
-        ours()
-    } else {
-        EnvFilter::try_from_default_env().unwrap_or_else(|_| ours())
-    };
+    let filter =
+        if asked { ours() } else { EnvFilter::try_from_default_env().unwrap_or_else(|_| ours()) };
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     // A second log in one process is refused; then the first one goes on.
     let _ = match logging.log_format {

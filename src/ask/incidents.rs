@@ -134,7 +134,11 @@ fn story(answer: &str) -> Result<String, Failure> {
     }
     for (region, says) in &story.regions {
         let reason = says.reason.as_ref().map(|why| format!(" ({why})")).unwrap_or_default();
-        text.push_str(&format!("{:<12} {}\n", out::clean(region), out::clean(&(says.vote.clone() + &reason))));
+        text.push_str(&format!(
+            "{:<12} {}\n",
+            out::clean(region),
+            out::clean(&(says.vote.clone() + &reason))
+        ));
     }
     if !story.timeline.is_empty() {
         text.push('\n');

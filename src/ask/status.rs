@@ -69,11 +69,8 @@ fn cautions(own: &Own) -> Vec<String> {
 }
 
 fn row(probe: &ProbeNow, now_ms: i64, open: &[Open]) -> Vec<Tinted> {
-    let verdict = if probe.partial {
-        format!("{} (partial)", probe.verdict)
-    } else {
-        probe.verdict.clone()
-    };
+    let verdict =
+        if probe.partial { format!("{} (partial)", probe.verdict) } else { probe.verdict.clone() };
     let since = format!(
         "{} ({})",
         out::instant(probe.since_ms),
@@ -143,7 +140,8 @@ mod tests {
             r#"[{"id":3,"probe":"shop","state":"triggered"},{"id":4,"probe":null,"state":"triggered"}]"#,
         )
         .unwrap();
-        let texts: Vec<String> = row(&probe, 65_000, &open).into_iter().map(|cell| cell.0).collect();
+        let texts: Vec<String> =
+            row(&probe, 65_000, &open).into_iter().map(|cell| cell.0).collect();
         assert_eq!(
             texts,
             [
@@ -160,12 +158,21 @@ mod tests {
     #[test]
     fn what_makes_the_table_doubtful_is_said() {
         for (json, want) in [
-            (r#"{"now_ms":60000,"agents":[{"name":"a","region":"eu","heard_ms":0,"silent":false}]}"#, &[][..]),
-            (r#"{"now_ms":60000,"agents":[{"name":"a","region":"eu","heard_ms":0,"silent":true}]}"#,
-             &["agent a in eu is silent since 1m00s"]),
-            (r#"{"now_ms":0,"agents":[],"reload_fault":"line\u001b 1"}"#,
-             &["the configuration file has problems, an older one is in force: line 1",
-               "no agent was heard yet"]),
+            (
+                r#"{"now_ms":60000,"agents":[{"name":"a","region":"eu","heard_ms":0,"silent":false}]}"#,
+                &[][..],
+            ),
+            (
+                r#"{"now_ms":60000,"agents":[{"name":"a","region":"eu","heard_ms":0,"silent":true}]}"#,
+                &["agent a in eu is silent since 1m00s"],
+            ),
+            (
+                r#"{"now_ms":0,"agents":[],"reload_fault":"line\u001b 1"}"#,
+                &[
+                    "the configuration file has problems, an older one is in force: line 1",
+                    "no agent was heard yet",
+                ],
+            ),
         ] {
             assert_eq!(cautions(&client::read(json).unwrap()), want);
         }

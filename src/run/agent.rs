@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
+use ::agent::policy;
 use ::agent::run::{Options, Trust};
 use anyhow::anyhow;
 use url::{Host, Url};
@@ -49,12 +50,54 @@ fn token(file: Option<&Path>) -> Result<String, Failure> {
 /// `watchpost agent`.
 pub async fn run(order: arguments::Agent) -> Done {
     match (order.command, order.run) {
-        (Some(AgentCommand::Approve { reference, data }), _) => approve(&data, reference.as_deref()),
+        (Some(AgentCommand::Approve { reference, data }), _) => {
+            approve(&data, reference.as_deref())
+        }
         (None, Some(order)) => watch(order).await,
         (None, None) => Err(Failure::Usage(
             "an agent needs --collector URL, --region NAME and --data DIR".into(),
         )),
     }
+}
+
+/// Without a reference, shows what was refused; with one, lets it go where it was asked for. A running
+/// agent sees that by itself.
+fn approve(data: &Path, reference: Option<&str>) -> Done {
+    let Some(reference) = reference else {
+        let pending = policy::pending(data).map_err(anyhow::Error::from)?;
+        if pending.is_empty() {
+            out::line("nothing was refused")?;
+        } else {
+            out::print(&refusals(pending))?;
+        }
+        return Ok(DONE);
+    };
+    let approved = policy::approve(data, Some(reference)).map_err(anyhow::Error::from)?;
+    if approved.is_empty() {
+        return Err(anyhow!(
+            "no refusal of {reference} waits in {}; `watchpost agent approve --data DIR` lists them",
+            data.display()
+        )
+        .into());
+    }
+    out::print(&refusals(approved))?;
+    Ok(DONE)
+}
+
+/// Which secret was asked for by what, where it would go, and why it did not.
+fn refusals(refused: Vec<policy::Refused>) -> String {
+    let rows = refused.into_iter().map(|refused| {
+        let to = refused.asked.destination;
+        let tls = if to.tls { "" } else { ", without TLS" };
+        vec![
+            out::plain(refused.asked.reference.0),
+            out::plain(refused.probe.as_str()),
+            out::plain(format!("{} {}:{}{tls}", to.kind, to.host, to.port)),
+            out::plain(refused.asked.field),
+            out::plain(refused.why),
+        ]
+    });
+    out::table(&["SECRET", "PROBE", "DESTINATION", "FIELD", "WHY REFUSED"], rows.collect())
 }
 
 async fn watch(order: AgentRun) -> Done {

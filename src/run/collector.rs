@@ -106,8 +106,7 @@ pub async fn run(order: arguments::Collector) -> Done {
     }
     let stop = Stop::listen()?;
     let loaded = load(&order.config)?;
-    let mut collector =
-        Running::start(order.config, loaded, order.data, order.listen).await?;
+    let mut collector = Running::start(order.config, loaded, order.data, order.listen).await?;
     stop.unless_demanded(async {
         collector.ready().await?;
         out::line(&format!("listening on http://{}", collector.address))?;

@@ -22,8 +22,7 @@ impl Stop {
         let what = "cannot listen for signals";
         let terminate = signal(SignalKind::terminate()).context(what)?;
         let interrupt = signal(SignalKind::interrupt()).context(what)?;
-        let stop =
-            Self { asked: CancellationToken::new(), demanded: CancellationToken::new() };
+        let stop = Self { asked: CancellationToken::new(), demanded: CancellationToken::new() };
         tokio::spawn(stop.clone().obey(terminate, interrupt));
         Ok(stop)
     }
