@@ -104,6 +104,10 @@ pub enum Command {
     Token(Token),
     /// Print flips, incidents and notices as the journal gives them.
     Replay(Replay),
+    /// Copy the store of a running collector, or check a copy.
+    Backup(Backup),
+    /// Make a folder from a copy.
+    Restore(Restore),
     /// Print the JSON Schema of probes.yaml.
     Schema,
 }
@@ -436,6 +440,41 @@ pub struct Replay {
     /// Form of the answer.
     #[arg(long, value_enum, default_value_t = Format::Table)]
     pub format: Format,
+}
+
+/// `watchpost backup`.
+#[derive(Args, Debug)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+pub struct Backup {
+    /// Something other than making a copy.
+    #[command(subcommand)]
+    pub command: Option<BackupCommand>,
+    /// The collector's folder.
+    #[arg(long, value_name = "DIR", default_value = DATA)]
+    pub data: PathBuf,
+    /// The copy; it must not exist.
+    #[arg(required = true)]
+    pub file: Option<PathBuf>,
+}
+
+/// What can be done with a copy.
+#[derive(Debug, Subcommand)]
+pub enum BackupCommand {
+    /// Read a copy from beginning to end and say whether it is whole.
+    Verify {
+        /// The copy.
+        file: PathBuf,
+    },
+}
+
+/// `watchpost restore`.
+#[derive(Args, Debug)]
+pub struct Restore {
+    /// The copy.
+    pub file: PathBuf,
+    /// The folder to make; it must not hold a store.
+    #[arg(long, value_name = "DIR")]
+    pub data: PathBuf,
 }
 
 fn address(text: &str) -> Result<SocketAddr, String> {

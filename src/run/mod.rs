@@ -2,6 +2,7 @@
 
 pub mod agent;
 pub mod collector;
+mod own_token;
 mod reload;
 mod stop;
 mod supervisor;

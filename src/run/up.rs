@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use ::agent::run::{Options, Trust};
+use ::collector::token::Grant;
 use anyhow::{Context as _, anyhow};
 use model::name::{AgentName, Region};
 use url::Url;
@@ -12,8 +13,8 @@ use crate::arguments::Up;
 use crate::exit::{DONE, Done, Failure};
 use crate::run::collector::{self, Running};
 use crate::run::stop::Stop;
-use crate::run::{self, supervisor};
-use crate::{out, secrets};
+use crate::run::{self, own_token, supervisor};
+use crate::{clock, out, secrets};
 
 /// The region of an agent that was given none.
 const REGION: &str = "local";
@@ -80,8 +81,9 @@ fn options(
 ) -> Result<Options, Failure> {
     let home = data.join("agent");
     run::private_folder(&home)?;
-    let name = AgentName::new(REGION).map_err(Failure::Usage)?;
-    let token = own_token(data, &home.join("token"), &name, &region)?;
+    let agent = AgentName::new(REGION).map_err(Failure::Usage)?;
+    let grant = Grant::Agent { agent, region: region.clone() };
+    let token = own_token::get(data, &home.join("token"), &grant, clock::now())?;
     let url = Url::parse(&format!("http://{collector}")).context("the collector's address")?;
     Ok(Options {
         collector: url,
@@ -94,10 +96,6 @@ fn options(
         listen: None,
         record,
     })
-}
-
-fn own_token(_: &Path, _: &Path, _: &AgentName, _: &Region) -> Result<String, Failure> {
-    Ok(String::new())
 }
 
 /// Runs both until one of them ends or the end is asked for: then the agent first, so that the
