@@ -13,7 +13,9 @@ use model::report::Statement;
 use model::result::ProbeResult;
 use model::time::Timestamp;
 use model::wire::{Assignment, Batch, Order, Receipt};
-use tokio::sync::{broadcast, mpsc, oneshot};
+use tokio::sync::{Notify, broadcast, mpsc, oneshot};
+
+use crate::metrics::Counted;
 
 /// Commands that may wait for the core; more are refused with [`Refusal::Busy`].
 pub const COMMANDS_MAX: usize = 1024;
@@ -209,6 +211,8 @@ pub enum Command {
 pub struct Handle {
     commands: mpsc::Sender<Command>,
     orders: broadcast::Sender<(Region, Order)>,
+    due: Arc<Notify>,
+    counted: Arc<Counted>,
 }
 
 impl Handle {
@@ -216,7 +220,8 @@ impl Handle {
     pub fn new() -> (Self, mpsc::Receiver<Command>) {
         let (commands, receiver) = mpsc::channel(COMMANDS_MAX);
         let (orders, _) = broadcast::channel(COMMANDS_MAX);
-        (Self { commands, orders }, receiver)
+        let (due, counted) = (Arc::default(), Arc::default());
+        (Self { commands, orders, due, counted }, receiver)
     }
 
     async fn ask<T>(&self, command: impl FnOnce(Reply<T>) -> Command) -> Result<T, Refusal> {
@@ -237,6 +242,22 @@ impl Handle {
     pub fn give(&self, region: Region, order: Order) {
         // Nobody listening is no fault: the schedule suffices.
         let _ = self.orders.send((region, order));
+    }
+
+    /// Says that a notice may be due now. The core calls this after it has written notices down; a
+    /// call that nobody waits for is remembered once.
+    pub fn wake_outbox(&self) {
+        self.due.notify_one();
+    }
+
+    /// Waits for [`Handle::wake_outbox`]. For the one outbox.
+    pub async fn due(&self) {
+        self.due.notified().await;
+    }
+
+    /// What the edge counts, for `/metrics`.
+    pub fn counted(&self) -> &Counted {
+        &self.counted
     }
 }
 

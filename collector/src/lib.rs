@@ -8,6 +8,7 @@ pub mod clock;
 pub mod handle;
 pub mod http;
 pub mod links;
+pub mod metrics;
 pub mod notify;
 pub mod outbox;
 pub mod run;
