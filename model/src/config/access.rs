@@ -60,11 +60,7 @@ impl<'a> Entries<'a> {
     }
 
     /// The `entries` whose keys are among `wanted`.
-    pub fn of(
-        entries: &'a [(Key, Node)],
-        wanted: &'static [&'static str],
-        log: &'a Log,
-    ) -> Self {
+    pub fn of(entries: &'a [(Key, Node)], wanted: &'static [&'static str], log: &'a Log) -> Self {
         Self { wanted: Some(wanted), ..Self::all(entries, log) }
     }
 }

@@ -60,11 +60,9 @@ pub fn host_port(text: &str) -> Result<(String, Option<u16>), String> {
 fn split(text: &str) -> Result<(&str, Option<u16>), String> {
     let (host, port) = match text.strip_prefix('[') {
         Some(inside) => {
-            let (host, rest) =
-                inside.split_once(']').ok_or("the bracket `[` is not closed")?;
-            let _: core::net::Ipv6Addr = host
-                .parse()
-                .map_err(|_| format!("`{}` is not an IPv6 address", cut(host)))?;
+            let (host, rest) = inside.split_once(']').ok_or("the bracket `[` is not closed")?;
+            let _: core::net::Ipv6Addr =
+                host.parse().map_err(|_| format!("`{}` is not an IPv6 address", cut(host)))?;
             match rest.strip_prefix(':') {
                 Some(port) => (host, Some(port)),
                 None if rest.is_empty() => (host, None),

@@ -11,8 +11,8 @@ use serde::Deserialize;
 
 use super::at::{At, List};
 use super::value::{
-    Anchor, Cron, HostPort, Instant, Length, Name, NeedsWord, Percent, PeriodName,
-    Quorum, Regions, Web, Zone,
+    Anchor, Cron, HostPort, Instant, Length, Name, NeedsWord, Percent, PeriodName, Quorum, Regions,
+    Web, Zone,
 };
 use super::worded::{Labels, Unread};
 use super::{Severity, SmtpSecurity, Word};
@@ -30,10 +30,12 @@ pub struct Top<K, N> {
     /// What holds for probes that do not say otherwise.
     pub defaults: Option<At<Defaults>>,
     /// What is asked.
+    #[expect(dead_code, reason = "read over the tree; here for its key and its schema")]
     pub probes: Option<Unread<ProbeKeys, K>>,
     /// What customers buy: one or more probes, and what is promised.
     pub services: List<Service>,
     /// Where notices can go.
+    #[expect(dead_code, reason = "read over the tree; here for its key and its schema")]
     pub contacts: Option<Unread<ContactKeys, N>>,
     /// Who is told, when. A probe without a policy uses the first.
     pub policies: List<Policy>,

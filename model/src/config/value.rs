@@ -26,7 +26,7 @@ const LABELS_TAKEN: [&str; 4] = ["job", "instance", "probe", "region"];
 macro_rules! text_values {
     ($($(#[$doc:meta])* $name:ident($inner:ty) by $read:expr, schema $schema:tt;)*) => { $(
         $(#[$doc])*
-        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+        #[derive(Clone, Debug, PartialEq, Eq)]
         pub struct $name(pub $inner);
 
         impl<'de> Deserialize<'de> for $name {

@@ -53,7 +53,8 @@ where
             items.iter().map(|item| entry(item, nouns, log)).collect()
         }
         Some(other) if !other.is_null() => {
-            let message = format!("expected a list of {}s, found {}", nouns.entry, other.in_words());
+            let message =
+                format!("expected a list of {}s, found {}", nouns.entry, other.in_words());
             log.add(Problem::new(other.place, message));
             // As if one entry could not be read: what refers to it is not a problem too.
             Vec::from([None])
@@ -220,9 +221,10 @@ impl<T: JsonSchema, W: Word> JsonSchema for Unread<T, W> {
         let mut alternatives = Vec::new();
         for word in W::words() {
             let Some(parameters) = W::schema(word, generator) else { continue };
-            let properties = item.ensure_object().entry("properties").or_insert_with(|| {
-                serde_json::Value::Object(serde_json::Map::new())
-            });
+            let properties = item
+                .ensure_object()
+                .entry("properties")
+                .or_insert_with(|| serde_json::Value::Object(serde_json::Map::new()));
             if let Some(properties) = properties.as_object_mut() {
                 properties.insert((*word).into(), parameters.into());
             }
