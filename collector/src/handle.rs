@@ -4,6 +4,7 @@
 //! answer; the core alone owns the decisions and the writing half of the store.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use model::config::Watch;
 use model::engine::{AgentView, Input, ProbeView};
@@ -172,7 +173,8 @@ pub enum Attempted {
     },
 }
 
-type Reply<T> = oneshot::Sender<Result<T, Refusal>>;
+/// Where an answer goes.
+pub type Reply<T> = oneshot::Sender<Result<T, Refusal>>;
 
 /// One question or order to the core, with where the answer goes.
 pub enum Command {
@@ -204,11 +206,21 @@ pub enum Command {
     Ready(Reply<()>),
 }
 
+/// What happens around the core and is counted there for everybody.
+#[derive(Debug, Default)]
+pub struct Tally {
+    /// Commands refused because too many waited.
+    pub busy: AtomicU64,
+    /// Times that the outbox was started again after a panic.
+    pub outbox_restarts: AtomicU64,
+}
+
 /// The door to the core.
 #[derive(Clone, Debug)]
 pub struct Handle {
     commands: mpsc::Sender<Command>,
     orders: broadcast::Sender<(Region, Order)>,
+    tally: Arc<Tally>,
 }
 
 impl Handle {
@@ -216,13 +228,21 @@ impl Handle {
     pub fn new() -> (Self, mpsc::Receiver<Command>) {
         let (commands, receiver) = mpsc::channel(COMMANDS_MAX);
         let (orders, _) = broadcast::channel(COMMANDS_MAX);
-        (Self { commands, orders }, receiver)
+        (Self { commands, orders, tally: Arc::default() }, receiver)
+    }
+
+    /// What is counted outside the core.
+    pub fn tally(&self) -> &Tally {
+        &self.tally
     }
 
     async fn ask<T>(&self, command: impl FnOnce(Reply<T>) -> Command) -> Result<T, Refusal> {
         let (reply, answer) = oneshot::channel();
         self.commands.try_send(command(reply)).map_err(|refused| match refused {
-            mpsc::error::TrySendError::Full(_) => Refusal::Busy,
+            mpsc::error::TrySendError::Full(_) => {
+                self.tally.busy.fetch_add(1, Ordering::Relaxed);
+                Refusal::Busy
+            }
             mpsc::error::TrySendError::Closed(_) => Refusal::Stopping,
         })?;
         answer.await.map_err(|_| Refusal::Stopping)?
