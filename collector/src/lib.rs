@@ -5,10 +5,19 @@
 )]
 
 pub mod clock;
+mod core;
 pub mod handle;
+mod history;
 pub mod http;
+mod ingest;
+pub mod journal;
 pub mod links;
 pub mod metrics;
 pub mod notify;
 pub mod outbox;
+pub mod replay;
 pub mod run;
+mod statement;
+pub mod store;
+pub mod token;
+mod view;
