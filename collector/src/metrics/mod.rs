@@ -1,10 +1,9 @@
 //! What `/metrics` shows: the edge's own counters, and the core's view as it is at the scrape.
 
-
 pub mod table;
-mod view;
 #[cfg(test)]
 mod tests;
+mod view;
 
 use std::collections::BTreeMap;
 
@@ -27,7 +26,8 @@ impl Default for Counted {
         let registry = Registry::new();
         let mut counters = BTreeMap::new();
         for metric in ALL.iter().filter(|metric| metric.sort == Sort::Counter) {
-            let Ok(counter) = IntCounterVec::new(Opts::new(metric.name, metric.help), metric.labels)
+            let Ok(counter) =
+                IntCounterVec::new(Opts::new(metric.name, metric.help), metric.labels)
             else {
                 continue;
             };

@@ -41,9 +41,10 @@ const VALUES: [(&str, &Metric, f64); 6] = [
 pub(super) fn put(families: &mut Families, view: &CoreView, now: Timestamp) {
     for stored in &view.latest {
         let result = &stored.result;
-        let known = view.probes.iter().any(|probe| {
-            probe.name == result.probe && probe.regions.contains_key(&result.region)
-        });
+        let known = view
+            .probes
+            .iter()
+            .any(|probe| probe.name == result.probe && probe.regions.contains_key(&result.region));
         if known && is_fresh(result, now) {
             one(families, view.watch.as_deref(), result);
         }
