@@ -90,7 +90,7 @@ impl Families {
             family.set_name(name.to_owned());
             family.set_help(help.to_owned());
             family.set_field_type(match sort {
-                Sort::Counter => MetricType::COUNTER,
+                Sort::Counter | Sort::Core => MetricType::COUNTER,
                 Sort::Gauge => MetricType::GAUGE,
             });
             family
@@ -103,7 +103,7 @@ impl Families {
         });
         let mut point = prometheus::proto::Metric::from_label(pairs.collect());
         match sort {
-            Sort::Counter => {
+            Sort::Counter | Sort::Core => {
                 let mut counter = Counter::default();
                 counter.set_value(value);
                 point.set_counter(counter);

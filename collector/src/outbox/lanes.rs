@@ -1,8 +1,8 @@
 //! Which notice may leave next: one at a time for each contact and incident, in order.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use model::incident::IncidentId;
+use model::incident::{IncidentId, NoticeKey};
 use model::name::ContactName;
 use model::time::{Millis, Timestamp};
 
@@ -13,6 +13,8 @@ use crate::handle::Claimed;
 pub const WAIT_MAX: Millis = Millis::from_secs(40);
 /// Lanes that are remembered because a notice in them is tried again later.
 pub const BLOCKED_MAX: usize = 10_000;
+/// How long a lane is remembered after its head was due again: then the head is not coming back.
+const BLOCKED_PAST_MAX: Millis = Millis::from_secs(600);
 
 type Lane = (ContactName, IncidentId);
 
@@ -24,7 +26,7 @@ pub enum Admitted {
     /// An earlier one of its lane is tried again at that time; this one must come after it.
     Held {
         /// The notice.
-        claimed: Claimed,
+        claimed: Box<Claimed>,
         /// When the earlier one is due.
         until: Timestamp,
     },
@@ -34,11 +36,11 @@ pub enum Admitted {
 #[derive(Debug, Default)]
 pub struct Lanes {
     /// One of these is being sent.
-    busy: BTreeMap<Lane, ()>,
+    busy: BTreeSet<Lane>,
     /// Claimed, with the time of the claim.
     queues: BTreeMap<Lane, VecDeque<(Claimed, Timestamp)>>,
     /// The head of the lane that is tried again, and when.
-    blocked: BTreeMap<Lane, (model::incident::NoticeKey, Timestamp)>,
+    blocked: BTreeMap<Lane, (NoticeKey, Timestamp)>,
 }
 
 fn lane(claimed: &Claimed) -> Lane {
@@ -58,7 +60,7 @@ impl Lanes {
             && *head != claimed.notice.key
             && *until > now
         {
-            return Admitted::Held { claimed, until: *until };
+            return Admitted::Held { claimed: Box::new(claimed), until: *until };
         }
         let queue = self.queues.entry(lane).or_default();
         // The same claim again: the lease ran out while it waited.
@@ -72,14 +74,15 @@ impl Lanes {
     /// Up to `room` notices, each the first of a free lane; their lanes are busy from now on. What
     /// waited for too long is dropped: its lease ends and it will be claimed again.
     pub fn ready(&mut self, room: usize, now: Timestamp) -> Vec<Claimed> {
+        self.blocked.retain(|_, (_, until)| now - *until <= BLOCKED_PAST_MAX);
         let mut ready = Vec::new();
         for (lane, queue) in &mut self.queues {
             queue.retain(|(_, since)| now - *since <= WAIT_MAX);
-            if ready.len() >= room || self.busy.contains_key(lane) {
+            if ready.len() >= room || self.busy.contains(lane) {
                 continue;
             }
             if let Some((claimed, _)) = queue.pop_front() {
-                self.busy.insert(lane.clone(), ());
+                self.busy.insert(lane.clone());
                 ready.push(claimed);
             }
         }
