@@ -139,7 +139,8 @@ mod tests {
 
     #[test]
     fn a_link_says_what_it_is_for_until_a_day_has_passed() {
-        let want = Link { incident: IncidentId(482), contact: ContactName::new("ops-mail").unwrap() };
+        let want =
+            Link { incident: IncidentId(482), contact: ContactName::new("ops-mail").unwrap() };
         for (later_s, answer) in [
             (0, Ok(want.clone())),
             (24 * 3600 - 1, Ok(want)),
@@ -166,7 +167,9 @@ mod tests {
             let cut = URL_SAFE_NO_PAD.encode(&bytes[..end]);
             assert_eq!(links(1).read(&cut, NOW), Err(Bad::Forged), "cut at {end}");
         }
-        for text in ["", "a", "!", "é", &format!("{good}="), &format!("{good}AAAA"), &"A".repeat(5000)] {
+        for text in
+            ["", "a", "!", "é", &format!("{good}="), &format!("{good}AAAA"), &"A".repeat(5000)]
+        {
             assert_eq!(links(1).read(text, NOW), Err(Bad::Forged), "{text}");
         }
     }

@@ -1,10 +1,9 @@
 //! What `/metrics` shows: the edge's own counters, and the core's view as it is at the scrape.
 
-
 pub mod table;
-mod view;
 #[cfg(test)]
 mod tests;
+mod view;
 
 use std::collections::BTreeMap;
 
@@ -27,7 +26,8 @@ impl Default for Counted {
         let registry = Registry::new();
         let mut counters = BTreeMap::new();
         for metric in ALL.iter().filter(|metric| metric.sort == Sort::Counter) {
-            let Ok(counter) = IntCounterVec::new(Opts::new(metric.name, metric.help), metric.labels)
+            let Ok(counter) =
+                IntCounterVec::new(Opts::new(metric.name, metric.help), metric.labels)
             else {
                 continue;
             };
@@ -90,7 +90,7 @@ impl Families {
             family.set_name(name.to_owned());
             family.set_help(help.to_owned());
             family.set_field_type(match sort {
-                Sort::Counter => MetricType::COUNTER,
+                Sort::Counter | Sort::Core => MetricType::COUNTER,
                 Sort::Gauge => MetricType::GAUGE,
             });
             family
@@ -103,7 +103,7 @@ impl Families {
         });
         let mut point = prometheus::proto::Metric::from_label(pairs.collect());
         match sort {
-            Sort::Counter => {
+            Sort::Counter | Sort::Core => {
                 let mut counter = Counter::default();
                 counter.set_value(value);
                 point.set_counter(counter);

@@ -3,8 +3,10 @@
 /// What a metric's number means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sort {
-    /// Only rises while the program runs.
+    /// Only rises while the program runs; counted by the edge.
     Counter,
+    /// Only rises while the program runs; counted by the core and read from its view.
+    Core,
     /// Goes up and down.
     Gauge,
 }
@@ -72,9 +74,24 @@ metrics! {
     BUILD Gauge "watchpost_build_info" &["version"], "The version that runs; always 1.";
     CORE_UP Gauge "watchpost_core_up" &[], "Whether the core answered; without it only the counters of the edge are shown.";
 
+    ACCEPTED Core "watchpost_results_accepted_total" &[], "Results that were stored.";
+    DUPLICATES Core "watchpost_results_duplicate_total" &[], "Results that were known already.";
+    REJECTED Core "watchpost_results_rejected_total" &["code"], "Results that were refused for good.";
+    GAPS Core "watchpost_gaps_total" &[], "Stretches of results that agents had to drop.";
+    GAP_RESULTS Core "watchpost_gap_results_total" &[], "Results in those stretches.";
+    JOURNAL_ROWS Core "watchpost_journal_rows_total" &["input"], "Inputs that were journaled and applied.";
+    JOURNAL_BYTES Core "watchpost_journal_bytes_total" &[], "Bytes that were written to the journal.";
+    JOURNAL_PRUNED Core "watchpost_journal_pruned_rows_total" &[], "Inputs that were pruned from the journal.";
+    EFFECTS Core "watchpost_effects_total" &["effect"], "What the decisions wanted done.";
+    LAG Gauge "watchpost_evaluation_lag_seconds" &[], "From the arrival of the last group of inputs to its effects being durable.";
+    CORE_REFUSED Core "watchpost_refused_total" &["why"], "Questions that the core refused: reader_busy, unwritable, busy.";
+    CLOCK_BACK Core "watchpost_clock_back_total" &[], "Times that the clock stood before what it had shown.";
+    SNAPSHOTS Core "watchpost_snapshot_failures_total" &[], "Snapshots that could not be written.";
+    RETIRED Core "watchpost_results_retired_slices_total" &[], "Slices of old results that were removed.";
+
     REQUESTS Counter "watchpost_http_requests_total" &["route", "method", "status"], "Requests that were answered.";
     REFUSALS Counter "watchpost_http_refusals_total" &["code"], "Requests that were refused, by the word of the error.";
-    CONNECTIONS Counter "watchpost_http_connections_total" &["result"], "Connections: accepted, refused (too many, too_many_from_address), ended (idle).";
+    CONNECTIONS Counter "watchpost_http_connections_total" &["result"], "Connections: accepted, refused as too_many or too_many_from_address, ended as idle.";
     ORDERS_LOST Counter "watchpost_orders_lost_total" &[], "Orders that a stream missed because it was read too slowly.";
     NOTICES Counter "watchpost_notices_total" &["contact", "result"], "Attempts to send a notice by their end: delivered, retry, undeliverable.";
     NOTICES_HELD Counter "watchpost_notices_held_total" &["contact"], "Notices that waited because an earlier one about the same incident was not through.";

@@ -74,23 +74,26 @@ fn incidents(families: &mut Families, view: &CoreView) {
     }
 }
 
-/// The core's counters carry their own names; a label is `name=value`, or a value of the label `of`.
+/// The core's counters carry their own names. Those in the table have their label's name there; what
+/// is newer than the table is shown all the same, with the label `of`.
 fn counters(families: &mut Families, view: &CoreView) {
     for (name, label, value) in &view.counters {
-        let label = match label.split_once('=') {
-            Some(pair) => Some(pair),
-            None if label.is_empty() => None,
-            None => Some(("of", label.as_str())),
-        };
-        let is_total = name.ends_with("_total");
-        let sort = if is_total { Sort::Counter } else { Sort::Gauge };
-        let help = if is_total {
-            format!("Counted by the core: {}.", name.trim_end_matches("_total").replace('_', " "))
-        } else {
-            format!("Measured by the core: {}.", name.replace('_', " "))
-        };
         // Whole numbers below 2^53 are exact.
         let value = *value as f64;
-        families.put_any(&format!("watchpost_{name}"), sort, &help, label.into_iter(), value);
+        let (name, value) = match name.strip_suffix("_ms") {
+            Some(stem) => (format!("watchpost_{stem}_seconds"), value / 1000.0),
+            None => (format!("watchpost_{name}"), value),
+        };
+        let labels: &[&str] = if label.is_empty() { &[] } else { &[label.as_str()] };
+        match all::ALL.iter().find(|metric| metric.name == name) {
+            Some(metric) if metric.labels.len() == labels.len() => {
+                families.put(metric, labels, value);
+            }
+            _ => {
+                let sort = if name.ends_with("_total") { Sort::Core } else { Sort::Gauge };
+                let labels = labels.iter().map(|value| ("of", *value));
+                families.put_any(&name, sort, "A figure of the core.", labels, value);
+            }
+        }
     }
 }

@@ -1,6 +1,8 @@
 //! The newest result of each region under the names of blackbox_exporter, so that its dashboards and
 //! rules work unchanged.
 
+use std::collections::BTreeMap;
+
 use model::config::{Opaque, Watch};
 use model::result::{Outcome, ProbeResult, Reason};
 use model::secret::references;
@@ -18,32 +20,32 @@ const GRACE: Millis = Millis::from_secs(10);
 const INSTANCE_BYTES_MAX: usize = 200;
 
 /// Agent's phase and blackbox_exporter's word for it, for http.
-const HTTP_PHASES: [(&str, &str); 7] = [
+const HTTP_PHASES: [(&str, &str); 5] = [
     ("dns", "resolve"),
-    ("resolve", "resolve"),
     ("connect", "connect"),
     ("tls", "tls"),
     ("first_byte", "processing"),
-    ("processing", "processing"),
     ("transfer", "transfer"),
 ];
+/// The same for icmp.
+const ICMP_PHASES: [(&str, &str); 2] = [("dns", "resolve"), ("rtt", "rtt")];
 
 /// Value of a result and its metric, with what the value is divided by.
-const VALUES: [(&str, &Metric, f64); 6] = [
+const VALUES: [(&str, &Metric, f64); 5] = [
     ("http_status_code", &all::PROBE_HTTP_STATUS, 1.0),
-    ("http_redirects", &all::PROBE_HTTP_REDIRECTS, 1.0),
-    ("http_version_tenths", &all::PROBE_HTTP_VERSION, 10.0),
-    ("http_body_bytes", &all::PROBE_HTTP_LENGTH, 1.0),
+    ("redirects", &all::PROBE_HTTP_REDIRECTS, 1.0),
+    ("http_version", &all::PROBE_HTTP_VERSION, 10.0),
+    ("body_bytes", &all::PROBE_HTTP_LENGTH, 1.0),
     ("certificate_expiry_s", &all::PROBE_CERT_EXPIRY, 1.0),
-    ("tls", &all::PROBE_HTTP_SSL, 1.0),
 ];
 
 pub(super) fn put(families: &mut Families, view: &CoreView, now: Timestamp) {
     for stored in &view.latest {
         let result = &stored.result;
-        let known = view.probes.iter().any(|probe| {
-            probe.name == result.probe && probe.regions.contains_key(&result.region)
-        });
+        let known = view
+            .probes
+            .iter()
+            .any(|probe| probe.name == result.probe && probe.regions.contains_key(&result.region));
         if known && is_fresh(result, now) {
             one(families, view.watch.as_deref(), result);
         }
@@ -73,7 +75,14 @@ fn one(families: &mut Families, watch: Option<&Watch>, result: &ProbeResult) {
         }
     }
     phases(families, &labels, word, result);
+    if let Some(version) = result.values.get("tls_version") {
+        let [job, instance, probe, region] = labels;
+        let version = format!("TLS {}.{}", version / 10, version % 10);
+        families.put(&all::PROBE_TLS_VERSION, &[job, instance, probe, region, &version], 1.0);
+    }
     if word == "http" {
+        let tls = result.values.contains_key("tls_version");
+        families.put(&all::PROBE_HTTP_SSL, &labels, flag(tls));
         let body = result.outcome == Outcome::Failed(Reason::Body);
         families.put(&all::PROBE_FAILED_REGEX, &labels, flag(body));
     }
@@ -81,20 +90,24 @@ fn one(families: &mut Families, watch: Option<&Watch>, result: &ProbeResult) {
 
 fn phases(families: &mut Families, labels: &[&str; 4], word: &str, result: &ProbeResult) {
     let [job, instance, probe, region] = *labels;
+    // A phase comes again at each redirect: its parts are added up.
+    let mut sums: BTreeMap<&str, u64> = BTreeMap::new();
     for phase in &result.phases {
-        let name = phase.name.as_str();
-        if matches!(name, "dns" | "resolve") {
-            families.put(&all::PROBE_DNS_TIME, labels, micros(phase.us));
+        let sum = sums.entry(phase.name.as_str()).or_default();
+        *sum = sum.saturating_add(phase.us);
+    }
+    if let Some(us) = sums.get("dns") {
+        families.put(&all::PROBE_DNS_TIME, labels, micros(*us));
+    }
+    let (metric, names) = match word {
+        "http" => (&all::PROBE_HTTP_DURATION, &HTTP_PHASES[..]),
+        "icmp" => (&all::PROBE_ICMP_TIME, &ICMP_PHASES[..]),
+        _ => return,
+    };
+    for (ours, theirs) in names {
+        if let Some(us) = sums.get(ours) {
+            families.put(metric, &[job, instance, probe, region, theirs], micros(*us));
         }
-        let (metric, as_named) = match word {
-            "http" => match HTTP_PHASES.iter().find(|(ours, _)| *ours == name) {
-                Some((_, theirs)) => (&all::PROBE_HTTP_DURATION, *theirs),
-                None => continue,
-            },
-            "icmp" => (&all::PROBE_ICMP_TIME, if name == "dns" { "resolve" } else { name }),
-            _ => continue,
-        };
-        families.put(metric, &[job, instance, probe, region, as_named], micros(phase.us));
     }
 }
 
