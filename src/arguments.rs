@@ -361,9 +361,9 @@ pub struct Report {
     /// What the observations are judged by.
     #[arg(long, value_name = "FILE", requires = "observations")]
     pub contract: Option<PathBuf>,
-    /// Print the burn rates at these instants instead, in ms.
-    #[arg(long, value_name = "MS", value_delimiter = ',', requires = "observations")]
-    pub burn_at: Vec<i64>,
+    /// Print the burn rates at these instants instead.
+    #[arg(long, value_name = "MS[,MS…]", requires = "observations")]
+    pub burn_at: Option<String>,
 }
 
 /// `watchpost token`.

@@ -207,3 +207,78 @@ impl Client {
 pub fn read<T: DeserializeOwned>(text: &str) -> Result<T, Failure> {
     Ok(serde_json::from_str(text).context("the collector's answer cannot be read")?)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read as _, Write as _};
+    use std::net::TcpListener;
+
+    use super::*;
+
+    /// A server that gives one answer; the head of what it was asked comes back.
+    fn once(answer: &str) -> (Url, std::thread::JoinHandle<String>) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = Url::parse(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
+        let answer = answer.to_owned();
+        let asked = std::thread::spawn(move || {
+            let (mut peer, _) = listener.accept().unwrap();
+            let mut head = Vec::new();
+            let mut byte = [0];
+            while !head.ends_with(b"\r\n\r\n") && peer.read(&mut byte).unwrap() == 1 {
+                head.push(byte[0]);
+            }
+            peer.write_all(answer.as_bytes()).unwrap();
+            String::from_utf8(head).unwrap()
+        });
+        (url, asked)
+    }
+
+    fn client(data: &Path, url: &Url) -> Client {
+        let found = format!(r#"{{"url":"{url}","token":"wpt_abcdefgh_secret"}}"#);
+        std::fs::write(data.join(FILE), found).unwrap();
+        let place = Where { data: data.to_owned(), collector: None, collector_ca: None };
+        Client::find(&place).unwrap()
+    }
+
+    #[tokio::test]
+    async fn an_answer_or_a_plain_reason_comes_back() {
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        let data = tempfile::tempdir().unwrap();
+        let refused =
+            r#"{"error":{"code":"not_found","message":"incident 7\u001b[2J was not found"}}"#;
+        for (status, body, want) in [
+            ("200 OK", "[]", Ok("[]")),
+            ("404 Not Found", refused, Err("refused (404): incident 7[2J was not found")),
+            ("401 Unauthorized", "", Err("does not know this token")),
+            ("302 Found", "", Err("is not a Watchpost collector")),
+            ("502 Bad Gateway", "<html>", Err("is not a Watchpost collector")),
+        ] {
+            let head = format!("HTTP/1.1 {status}\r\nlocation: http://127.0.0.1:1/\r\n");
+            let length = format!("content-length: {}\r\nconnection: close\r\n\r\n", body.len());
+            let (url, asked) = once(&format!("{head}{length}{body}"));
+            let client = client(data.path(), &url);
+            let got = client.get(&["incidents", "a/b"], &[("state", "open")]).await;
+            match (got, want) {
+                (Ok(text), Ok(wanted)) => assert_eq!(text, wanted),
+                (Err(Failure::Failed(error)), Err(part)) => {
+                    let said = format!("{error:#}");
+                    assert!(said.contains(part) && !said.contains("wpt_"), "{said}");
+                }
+                (got, _) => panic!("{status}: {got:?}"),
+            }
+            let head = asked.join().unwrap();
+            assert!(head.starts_with("GET /api/v1/incidents/a%2Fb?state=open HTTP/1.1"), "{head}");
+            assert!(head.contains("authorization: Bearer wpt_abcdefgh_secret"), "{head}");
+        }
+    }
+
+    #[test]
+    fn a_damaged_file_is_named_and_not_quoted() {
+        let data = tempfile::tempdir().unwrap();
+        std::fs::write(data.path().join(FILE), r#"{"url":"x","token":"wpt_secret"}"#).unwrap();
+        let place = Where { data: data.path().to_owned(), collector: None, collector_ca: None };
+        let Err(Failure::Failed(error)) = Client::find(&place) else { panic!("it was found") };
+        let said = format!("{error:#}");
+        assert!(said.contains("client.json is damaged") && !said.contains("secret"), "{said}");
+    }
+}

@@ -19,7 +19,10 @@ static SECRETS: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
         (r"(?i)\b(bearer|basic)\s+[0-9A-Za-z+/=._~-]{8,}", "$1 [hidden]"),
         (r"(?i)\b([a-z][a-z0-9+.-]*://)[^/\s@]+@", "$1[hidden]@"),
         (r"(?i)\b([a-z][a-z0-9+.-]*://[^\s?]+)\?\S+", "$1?[hidden]"),
-        (r#"(?i)\b(password|passwd|secret|token|api[_-]?key)(["']?\s*[:=]\s*["']?)[^\s,;"']+"#, "$1$2[hidden]"),
+        (
+            r#"(?i)\b(password|passwd|secret|token|api[_-]?key)(["']?\s*[:=]\s*["']?)[^\s,;"']+"#,
+            "$1$2[hidden]",
+        ),
         (r"[0-9A-Za-z._%+-]+@[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)+", "[address]"),
     ]
     .into_iter()

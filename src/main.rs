@@ -2,16 +2,28 @@
 
 mod arguments;
 mod ask;
+mod check;
 mod client;
+mod copies;
 mod crash;
 mod exit;
 mod load;
 mod log;
+mod offline;
+mod once;
 mod out;
+mod probe;
+mod replay;
 mod run;
+mod schema;
 mod secrets;
+mod statement;
+mod token;
 
 use std::process::ExitCode;
+
+use agent::probe::Kind;
+use collector::notify::Notifier;
 
 use crate::arguments::{Arguments, Command};
 use crate::exit::{Done, Failure};
@@ -56,6 +68,22 @@ async fn obey(command: Command) -> Done {
         Command::Status(order) => ask::status::run(order).await,
         Command::Incidents(order) => ask::incidents::list(order).await,
         Command::Incident(order) => ask::incidents::one(order.command).await,
-        _ => Ok(0),
+        Command::Report(order) => ask::report::run(order).await,
+        Command::Probe(order) => once::run(order).await,
+        Command::Token(order) => token::run(order.command),
+        Command::Backup(order) => copies::backup(order),
+        Command::Restore(order) => copies::restore(order),
+        Command::Check(order) => {
+            let mut said = Vec::new();
+            let resolve = secrets::resolver();
+            let code = check::run::<Kind, Notifier>(&order.file, &resolve, &mut said)?;
+            out::bytes(&said).map(|()| code)
+        }
+        Command::Replay(order) => replay::run(order),
+        Command::Schema => {
+            let mut said = Vec::new();
+            schema::run::<Kind, Notifier>(&mut said)?;
+            out::bytes(&said).map(|()| exit::DONE)
+        }
     }
 }

@@ -33,10 +33,10 @@ pub async fn run(order: Probe) -> Done {
         Ok(secrets) => attempt(&found.kind, &Attempt { timeout, secrets }).await,
         Err(why) => void(VoidReason::Secret, why),
     };
-    let took = begun.elapsed();
+    let took_us = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
     match order.format {
-        Format::Json => out::line(&as_json(&order.name, found.kind.word(), &finding, took)?)?,
-        Format::Table => out::print(&probe::waterfall(&finding))?,
+        Format::Json => out::line(&as_json(&order.name, found.kind.word(), &finding, took_us)?)?,
+        Format::Table => out::print(&probe::waterfall(order.name.as_str(), &finding, took_us))?,
     }
     Ok(match finding.outcome {
         Outcome::Passed => DONE,
@@ -85,7 +85,7 @@ fn as_json(
     name: &ProbeName,
     kind: &str,
     finding: &Finding,
-    took: Duration,
+    took_us: u64,
 ) -> Result<String, Failure> {
     let mut phases: BTreeMap<&str, u64> = BTreeMap::new();
     for phase in &finding.phases {
@@ -97,7 +97,7 @@ fn as_json(
         "outcome": finding.outcome.word(),
         "reason": finding.outcome.reason(),
         "detail": finding.detail,
-        "duration_us": u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
+        "duration_us": took_us,
         "phases_us": phases,
         "values": finding.values,
         "evidence": finding.evidence,

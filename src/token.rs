@@ -1,13 +1,14 @@
 //! Tokens of agents, people and programs: made, listed, revoked beside a running collector.
 
 use anyhow::{Context as _, anyhow};
+use collector::clock;
 use collector::token::{self, Grant, Listed};
 use model::time::Timestamp;
 use serde::Serialize;
 
 use crate::arguments::{Format, Role, TokenAdd, TokenCommand};
 use crate::exit::{DONE, Done, Failure};
-use crate::{clock, out};
+use crate::out;
 
 /// A token as programs read it.
 #[derive(Serialize)]

@@ -5,7 +5,7 @@ use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::net::TcpListener;
 use std::path::Path;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, ChildStderr, ChildStdout, Command, Output, Stdio};
 
 use expect_test::expect;
 
@@ -48,7 +48,7 @@ fn help_lists_every_command() {
         .filter_map(|line| line.split_whitespace().next())
         .collect();
     expect![[r#"
-        up collector agent check probe status incidents incident report token replay schema"#]]
+        up collector agent check probe status incidents incident report token replay backup restore schema"#]]
     .assert_eq(&commands.join(" "));
 }
 
@@ -186,10 +186,70 @@ fn regions_without_this_one_are_listed() {
     }
 }
 
-/// Sends a signal as a person would.
-fn signal(child: &Child, name: &str) {
-    let status = Command::new("kill").args([name, &child.id().to_string()]).status().unwrap();
-    assert!(status.success());
+/// A running `up`, ended when the test is over however it ends.
+struct Up {
+    child: Child,
+    out: BufReader<ChildStdout>,
+    log: BufReader<ChildStderr>,
+}
+
+impl Drop for Up {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Up {
+    fn start(folder: &Path) -> Self {
+        let mut child =
+            watchpost(folder, &["up", "--listen", "127.0.0.1:0", "--log-format", "json"])
+                .stdout(Stdio::piped())
+                .stderr(Stdio::piped())
+                .spawn()
+                .unwrap();
+        let out = BufReader::new(child.stdout.take().unwrap());
+        let log = BufReader::new(child.stderr.take().unwrap());
+        let mut up = Self { child, out, log };
+        let mut first = String::new();
+        up.out.read_line(&mut first).unwrap();
+        assert!(first.starts_with("Watchpost is at http://127.0.0.1:"), "{first}{}", up.rest());
+        up
+    }
+
+    /// Reads the log up to a line that contains `part`.
+    fn wait_for(&mut self, part: &str) -> String {
+        let mut line = String::new();
+        while self.log.read_line(&mut line).unwrap() > 0 {
+            assert!(line.starts_with('{'), "a log line is not JSON: {line}");
+            if line.contains(part) {
+                return line;
+            }
+            line.clear();
+        }
+        panic!("the log ended without `{part}`");
+    }
+
+    /// The log to its end.
+    fn rest(&mut self) -> String {
+        let mut rest = String::new();
+        self.log.read_to_string(&mut rest).unwrap();
+        rest
+    }
+
+    fn signal(&self, name: &str) {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args([name, &pid]).status().unwrap().success());
+    }
+}
+
+/// The names of the probes that `status` shows.
+fn names(folder: &Path) -> Vec<String> {
+    let (code, out, err) =
+        end(watchpost(folder, &["status", "--format", "json"]).output().unwrap());
+    assert_eq!(code, 0, "{err}");
+    let probes: Vec<serde_json::Value> = serde_json::from_str(&out).unwrap();
+    probes.iter().map(|probe| probe["name"].as_str().unwrap().to_owned()).collect()
 }
 
 #[test]
@@ -197,35 +257,79 @@ fn up_says_where_it_is_answers_and_ends_when_asked() {
     use std::os::unix::fs::PermissionsExt as _;
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("probes.yaml"), ONE_PROBE).unwrap();
-    let mut child =
-        watchpost(folder.path(), &["up", "--listen", "127.0.0.1:0", "--log-format", "json"])
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-    let mut out = BufReader::new(child.stdout.take().unwrap());
-    let mut first = String::new();
-    out.read_line(&mut first).unwrap();
-    assert!(first.starts_with("Watchpost is at http://127.0.0.1:"), "{first}");
-
+    let mut up = Up::start(folder.path());
     let data = folder.path().join("watchpost-data");
     for (path, mode) in [("", 0o700), ("client.json", 0o600), ("agent/token", 0o600)] {
         let meta = fs::metadata(data.join(path)).unwrap();
         assert_eq!(meta.permissions().mode() & 0o777, mode, "{path}");
     }
-    let (code, status, err) =
-        end(watchpost(folder.path(), &["status", "--format", "json"]).output().unwrap());
-    assert_eq!(code, 0, "{err}");
-    let probes: serde_json::Value = serde_json::from_str(&status).unwrap();
-    assert_eq!(probes[0]["name"], "here");
-    assert_eq!(probes[0]["kind"], "tcp");
+    assert_eq!(names(folder.path()), ["here"]);
     let (code, table, _) = end(watchpost(folder.path(), &["status"]).output().unwrap());
     assert_eq!(code, 0);
     assert!(table.contains("PROBE") && table.contains("here"), "{table}");
 
-    signal(&child, "-TERM");
-    let mut log = String::new();
-    child.stderr.take().unwrap().read_to_string(&mut log).unwrap();
-    assert_eq!(child.wait().unwrap().code(), Some(0), "{log}");
-    assert!(log.lines().all(|line| line.starts_with('{')), "{log}");
+    up.signal("-TERM");
+    let log = up.rest();
+    assert_eq!(up.child.wait().unwrap().code(), Some(0), "{log}");
+    let token = fs::read(data.join("agent/token")).unwrap();
+    let mut again = Up::start(folder.path());
+    assert_eq!(fs::read(data.join("agent/token")).unwrap(), token, "kept over a restart");
+    again.signal("-INT");
+    again.wait_for("SIGINT");
+    assert_eq!(again.child.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn a_changed_configuration_is_taken_and_a_wrong_one_is_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("probes.yaml");
+    fs::write(&path, ONE_PROBE).unwrap();
+    let mut up = Up::start(folder.path());
+    fs::write(&path, ONE_PROBE.replace("probes:", "probs:")).unwrap();
+    let line = up.wait_for("the one before stays in force");
+    assert!(line.contains("probs"), "{line}");
+    assert_eq!(names(folder.path()), ["here"]);
+    let two = format!("{ONE_PROBE}  - name: there\n    tcp: {{ address: \"127.0.0.1:9\" }}\n");
+    fs::write(&path, two).unwrap();
+    up.signal("-HUP");
+    up.wait_for("configuration read again");
+    while names(folder.path()) != ["here", "there"] {
+        assert!(up.child.try_wait().unwrap().is_none(), "it ended: {}", up.rest());
+    }
+}
+
+#[test]
+fn tokens_are_made_listed_and_revoked_beside_a_running_collector() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("probes.yaml"), ONE_PROBE).unwrap();
+    let _up = Up::start(folder.path());
+    let run = |arguments: &[&str]| end(watchpost(folder.path(), arguments).output().unwrap());
+    let (code, secret, err) = run(&["token", "add", "--name", "anna", "--role", "viewer"]);
+    assert_eq!((code, err.as_str()), (0, ""));
+    let secret = secret.strip_suffix('\n').unwrap();
+    assert!(secret.starts_with("wpt_") && !secret.contains(char::is_whitespace), "{secret}");
+
+    let found = fs::read_to_string(folder.path().join("watchpost-data/client.json")).unwrap();
+    let found: serde_json::Value = serde_json::from_str(&found).unwrap();
+    let ask = || {
+        let mut status = watchpost(folder.path(), &["status", "--collector"]);
+        status.arg(found["url"].as_str().unwrap()).env("WATCHPOST_TOKEN", secret);
+        end(status.output().unwrap())
+    };
+    assert_eq!(ask().0, 0, "{}", ask().2);
+    let (code, list, _) = run(&["token", "list"]);
+    assert_eq!(code, 0);
+    assert!(list.contains("anna") && list.contains("agent local"), "{list}");
+    assert!(!list.contains(secret), "{list}");
+    assert_eq!(run(&["token", "revoke", "anna"]).0, 0);
+    let (code, _, err) = ask();
+    assert_eq!(code, 1);
+    assert!(err.contains("token"), "{err}");
+
+    let copy = folder.path().join("copy");
+    let copy = copy.to_str().unwrap();
+    assert_eq!(run(&["backup", copy]).0, 0);
+    assert_eq!(run(&["backup", "verify", copy]).0, 0);
+    assert_eq!(run(&["restore", copy, "--data", "restored"]).0, 0);
+    assert!(run(&["token", "list", "--data", "restored"]).1.contains("anna"));
 }

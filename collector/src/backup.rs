@@ -95,11 +95,11 @@ pub fn verify(file: &Path) -> Result<Contents, Error> {
     let version = store::version_of(&db).map_err(|_| not_one())?;
     match version {
         0 => return Err(not_one()),
-        version if version > store::version() => {
+        version if version > store::VERSION => {
             return Err(Error::Other(format!(
                 "{} has version {version}, this program knows versions up to {}",
                 file.display(),
-                store::version()
+                store::VERSION
             )));
         }
         _ => {}
@@ -122,9 +122,8 @@ pub fn verify(file: &Path) -> Result<Contents, Error> {
 
 /// What SQLite finds wrong; nothing when all is well.
 fn faults(db: &Connection) -> Result<Vec<String>, Error> {
-    let mut check = db
-        .prepare(&format!("PRAGMA integrity_check({FAULTS_MAX})"))
-        .doing("check the copy")?;
+    let mut check =
+        db.prepare(&format!("PRAGMA integrity_check({FAULTS_MAX})")).doing("check the copy")?;
     let said = check.query_map([], |row| row.get::<_, String>(0));
     let said: Vec<String> = said.and_then(Iterator::collect).doing("check the copy")?;
     Ok(said.into_iter().filter(|line| line != "ok").collect())
@@ -161,10 +160,7 @@ mod tests {
     use crate::token::{self, Grant};
 
     fn grant(agent: &str) -> Grant {
-        Grant::Agent {
-            agent: AgentName::new(agent).unwrap(),
-            region: Region::new("eu").unwrap(),
-        }
+        Grant::Agent { agent: AgentName::new(agent).unwrap(), region: Region::new("eu").unwrap() }
     }
 
     #[test]

@@ -19,7 +19,9 @@ struct Service {
 pub async fn run(order: Report) -> Done {
     match (&order.observations, &order.contract) {
         (Some(observations), Some(contract)) => {
-            offline::run(observations, contract, &order.burn_at, order.format)
+            let mut said = Vec::new();
+            offline::run(observations, contract, order.burn_at.as_deref(), &mut said)?;
+            out::bytes(&said).map(|()| DONE)
         }
         _ => ask(order).await,
     }
@@ -70,4 +72,23 @@ async fn promised(client: &Client) -> Result<Vec<String>, Failure> {
         .into());
     }
     Ok(names)
+}
+
+/// What `GET /api/v1/statements` says besides the figures.
+#[derive(Deserialize)]
+struct Head {
+    service: String,
+    period: String,
+    objective_ppm: u32,
+    time_zone: String,
+}
+
+/// A statement as people read it.
+fn shown(answer: &str) -> Result<String, Failure> {
+    // Read twice rather than flattened: the figures stay what the model says they are.
+    let head: Head = client::read(answer)?;
+    let figures: Statement = client::read(answer)?;
+    let (service, period, zone) =
+        (out::clean(&head.service), out::clean(&head.period), out::clean(&head.time_zone));
+    Ok(statement::table(&service, &period, &zone, head.objective_ppm, &figures))
 }

@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use ::agent::run::{Options, Trust};
+use ::collector::clock;
 use ::collector::token::Grant;
 use anyhow::{Context as _, anyhow};
 use model::name::{AgentName, Region};
@@ -14,7 +15,7 @@ use crate::exit::{DONE, Done, Failure};
 use crate::run::collector::{self, Running};
 use crate::run::stop::Stop;
 use crate::run::{self, own_token, supervisor};
-use crate::{clock, out, secrets};
+use crate::{out, secrets};
 
 /// The region of an agent that was given none.
 const REGION: &str = "local";
