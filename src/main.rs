@@ -1,6 +1,8 @@
 //! The one binary. It reckons availability statements from files.
 
 mod offline;
+#[cfg(test)]
+mod statement;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
