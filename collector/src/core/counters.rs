@@ -49,6 +49,7 @@ pub(crate) const fn sort_of(input: &Input) -> &'static str {
         Input::Note { .. } => "note",
         Input::Delivered { .. } => "delivered",
         Input::Undeliverable { .. } => "undeliverable",
+        Input::Resume => "resume",
         Input::Tick => "tick",
     }
 }

@@ -131,18 +131,38 @@ impl Core {
     /// Writes a group of commands at one `now`, answers them, and lets the engine decide.
     pub(super) fn group(&mut self, writes: Vec<Write>) {
         let now = self.advance();
-        // First what is owed from before: nothing new is taken while effects wait for the store.
-        self.settle();
+        if !writes.is_empty() && self.fault.is_some() {
+            self.resume(now);
+        }
         let staged = self.stage(now, writes);
         let some = !staged.is_empty();
         self.decide(now, staged);
         self.tick(now);
         self.settle();
-        if !some {
+        if some {
+            let lag = ((self.clock)() - now).ms();
+            self.counters.evaluation_lag_ms = u64::try_from(lag).unwrap_or(0);
+        }
+    }
+
+    /// Tries to write again after the store could not: first what the engine is owed, then that it
+    /// listens again, so that nobody's silence counts from a time when nobody could be heard.
+    pub(super) fn resume(&mut self, now: Timestamp) {
+        self.settle();
+        if !self.pending.is_empty() {
             return;
         }
-        self.counters.evaluation_lag_ms =
-            u64::try_from(((self.clock)() - now).ms()).unwrap_or_default();
+        let position = self.position + 1;
+        let written =
+            self.store.write(|step, _| journal::append(step, position, now, &Input::Resume));
+        if let Some(bytes) = self.wrote(written) {
+            self.position = position;
+            self.counters.journal_bytes += bytes;
+            self.fault = None;
+            tracing::info!("the store can write again");
+            self.apply(now, Input::Resume);
+            self.settle();
+        }
     }
 
     /// The first transaction. Returns what is durable now and waits for the engine.
@@ -153,7 +173,7 @@ impl Core {
         if prepared.is_empty() {
             return prepared;
         }
-        if !self.pending.is_empty() {
+        if self.fault.is_some() {
             self.refuse_all(prepared);
             return Vec::new();
         }
@@ -184,7 +204,7 @@ impl Core {
     }
 
     fn refuse_all(&mut self, prepared: Vec<Prepared>) {
-        let why = self.fault.clone().unwrap_or_else(|| "decisions wait to be written".into());
+        let why = self.fault.clone().unwrap_or_default();
         for one in prepared {
             self.counters.unwritable += 1;
             one.refuse(Refusal::Unwritable(why.clone()));
@@ -206,7 +226,7 @@ impl Core {
             Write::Act(incident, input, reply) => Some(Prepared::Act(incident, input, reply)),
             Write::Reload(watch, reply) => {
                 let force = Box::new(Force::new((*watch).clone()));
-                let differs = self.engine.watch() != Some(&*watch);
+                let differs = *self.engine.watch() != *watch;
                 let input = differs.then_some(Input::Reconfigure { watch });
                 Some(Prepared::Reload(input, force, reply))
             }

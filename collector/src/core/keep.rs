@@ -7,7 +7,7 @@ use model::time::{Millis, Timestamp};
 use super::{Core, Made};
 use crate::history::{self, Retirement};
 use crate::journal;
-use crate::store::{self, Doing, outbox, set_number};
+use crate::store::{self, Doing, outbox};
 use crate::token;
 
 /// How often the store is kept in order; also the longest wait for a deadline, so that a clock that
@@ -30,9 +30,7 @@ impl Core {
             now.ms().div_euclid(PRUNE_EVERY.ms()) > self.kept.ms().div_euclid(PRUNE_EVERY.ms());
         self.kept = now;
         if self.fault.is_some() {
-            // Nothing is written while everything is refused: try, so that the end is noticed.
-            let tried = self.store.write(|step, _| set_number(step, store::NOW, now.ms()));
-            self.wrote(tried);
+            self.resume(now);
         }
         if self.fault.is_some() {
             return;

@@ -37,9 +37,6 @@ pub(crate) use thread::{Setup, start};
 /// Reads the time; a closure, so that time in tests is virtual.
 pub(crate) type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
-/// Effects that may wait for the store; beyond that deadlines wait too.
-const PENDING_MAX: usize = 10_000;
-
 /// An effect whose consequences are not committed yet.
 struct Pending {
     number: u64,
@@ -75,7 +72,8 @@ pub(crate) struct Core {
     counters: Counters,
     /// Uses of tokens that are not written yet, and the minute that is.
     used: BTreeMap<String, Use>,
-    /// Why the store could not write the last time; none when it could.
+    /// Why the store could not write, until it is tried again with success. Meanwhile the engine
+    /// stands still.
     fault: Option<String>,
     reloaded: Timestamp,
     reload_fault: Option<String>,
@@ -112,11 +110,11 @@ impl Core {
         }
     }
 
-    /// Fires what is due.
+    /// Fires what is due. While the store cannot write the engine stands still: its deadlines fire
+    /// later at their own times, and what it would want done could not be written anyway.
     fn tick(&mut self, now: Timestamp) {
         let due = self.engine.next_deadline().is_some_and(|deadline| deadline <= now);
-        // With too much uncommitted the engine stands still; deadlines fire later at their own times.
-        if due && self.pending.len() < PENDING_MAX {
+        if due && self.fault.is_none() {
             self.apply(now, Input::Tick);
         }
     }
@@ -128,4 +126,4 @@ impl Core {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use model::config::Watch;
+use model::config::{BoxedWatch, Watch};
 use model::engine::{Engine, Input};
 use model::name::AgentName;
 use model::time::Timestamp;
@@ -112,7 +112,7 @@ impl Core {
         let rebuilt = rebuild(&store.db)?;
         let cursors = cursors(&store.db)?;
         let newest = Newest::read(&store.db, &watch)?;
-        let differs = rebuilt.engine.watch() != Some(&watch);
+        let differs = *rebuilt.engine.watch() != watch;
         let mut core = Self {
             store,
             engine: rebuilt.engine,
@@ -138,18 +138,31 @@ impl Core {
             retirement: Retirement::default(),
         };
         let now = core.advance();
-        if differs {
-            let input = Input::Reconfigure { watch: Box::new(watch) };
-            let position = core.position + 1;
-            core.store.write(|step, _| journal::append(step, position, now, &input))?;
-            core.position = position;
-            core.apply(now, input);
-        }
+        core.begin(now, differs.then(|| Box::new(watch)))?;
         core.tick(now);
         core.settle();
         match core.fault.take() {
             Some(fault) => Err(Error::Other(fault)),
             None => Ok(core),
         }
+    }
+
+    /// Journals that the collector listens again, and under which configuration, and applies both.
+    fn begin(&mut self, now: Timestamp, watch: Option<BoxedWatch>) -> Result<(), Error> {
+        let mut inputs = vec![Input::Resume];
+        inputs.extend(watch.map(|watch| Input::Reconfigure { watch }));
+        let first = self.position;
+        self.position = self.store.write(|step, _| {
+            let mut position = first;
+            for input in &inputs {
+                position += 1;
+                journal::append(step, position, now, input)?;
+            }
+            Ok(position)
+        })?;
+        for input in inputs {
+            self.apply(now, input);
+        }
+        Ok(())
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use model::engine::Input;
+use model::engine::{Engine, Input};
 use model::incident::{IncidentId, State};
 use model::time::Timestamp;
 
@@ -153,23 +153,34 @@ impl Core {
         self.tick(now);
         self.settle();
         // What takes time to gather is kept until it changes; the counters are always fresh.
-        let mut view = match self.view.take() {
-            Some(view) => Arc::unwrap_or_clone(view),
-            None => CoreView {
-                probes: self.engine.probes(),
-                agents: self.engine.agents(),
-                latest: self.newest.all(),
-                open: self.engine.open().into_iter().cloned().collect(),
-                counters: Vec::new(),
-                reloaded: self.reloaded,
-                reload_fault: self.reload_fault.clone(),
-                watch: Some(Arc::clone(&self.force.watch)),
-            },
+        let kept = self.view.take().filter(|_| self.fault.is_none());
+        let mut view = match (kept, &self.fault) {
+            (Some(view), _) => Arc::unwrap_or_clone(view),
+            (None, None) => self.gathered(&self.engine),
+            (None, Some(_)) => {
+                // The engine stands still; what nobody hears of any more must not look well.
+                let mut engine = self.engine.clone();
+                engine.handle(now, Input::Tick);
+                self.gathered(&engine)
+            }
         };
         view.counters = self.counters(now);
         let view = Arc::new(view);
         self.view = Some(Arc::clone(&view));
         view
+    }
+
+    fn gathered(&self, engine: &Engine) -> CoreView {
+        CoreView {
+            probes: engine.probes(),
+            agents: engine.agents(),
+            latest: self.newest.all(),
+            open: engine.open().into_iter().cloned().collect(),
+            counters: Vec::new(),
+            reloaded: self.reloaded,
+            reload_fault: self.reload_fault.clone(),
+            watch: Some(Arc::clone(&self.force.watch)),
+        }
     }
 
     fn counters(&self, now: Timestamp) -> Vec<(&'static str, String, u64)> {

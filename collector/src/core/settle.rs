@@ -46,23 +46,18 @@ impl Core {
         }
     }
 
-    /// Takes note of whether the store could write.
+    /// Takes note of a write that failed. From then on the engine stands still, because nobody can be
+    /// heard; [`Core::resume`] ends that.
     pub(super) fn wrote<T>(&mut self, written: Result<T, store::Error>) -> Option<T> {
-        match written {
-            Ok(done) => {
-                if self.fault.take().is_some() {
-                    tracing::info!("the store can write again");
-                }
-                Some(done)
-            }
-            Err(fault) => {
-                let text = fault.to_string();
-                if self.fault.is_none() {
-                    tracing::error!(fault = text, "the store cannot write");
-                }
-                self.fault = Some(text);
-                None
-            }
+        let fault = match written {
+            Ok(done) => return Some(done),
+            Err(fault) => fault.to_string(),
+        };
+        if self.fault.is_none() {
+            tracing::error!(fault, "the store cannot write");
         }
+        self.view = None;
+        self.fault = Some(fault);
+        None
     }
 }
