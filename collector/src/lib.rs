@@ -5,6 +5,8 @@
 )]
 
 pub mod clock;
+#[cfg(test)]
+mod fake;
 pub mod handle;
 pub mod http;
 pub mod links;
