@@ -208,6 +208,23 @@ pub struct ProbeResult {
     pub evidence: Option<Evidence>,
 }
 
+/// How far an agent's clock may be off before its results are void for the accounts.
+pub const CLOCK_OFFSET_MAX: Millis = Millis::from_secs(5);
+
+impl ProbeResult {
+    /// The outcome as it counts for the ledger: what was found, but void when the agent's clock is
+    /// known to be off by more than [`CLOCK_OFFSET_MAX`]. Alerts use [`ProbeResult::outcome`].
+    pub fn accounted(&self) -> Outcome {
+        let bound = CLOCK_OFFSET_MAX.ms().unsigned_abs();
+        match self.clock {
+            Some(clock) if clock.offset_ms.unsigned_abs() > bound => {
+                Outcome::Void(VoidReason::Clock)
+            }
+            _ => self.outcome,
+        }
+    }
+}
+
 /// Cuts `text` to at most `bytes_max` bytes at a character.
 pub fn cut(text: &mut String, bytes_max: usize) {
     if text.len() > bytes_max {

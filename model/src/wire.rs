@@ -1,6 +1,12 @@
 //! What travels between agent and collector: batch and receipt (protobuf with zstd, or the same as
 //! JSON), the assignment and the orders (JSON). Version 1; fields are only ever added.
 
+mod check;
+mod json;
+mod proto;
+#[cfg(test)]
+mod tests;
+
 use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -11,6 +17,8 @@ use crate::config::Opaque;
 use crate::name::{AgentName, ProbeName, Region};
 use crate::time::{Millis, Timestamp};
 
+pub use check::bound;
+
 /// The most results in one batch.
 pub const BATCH_RESULTS_MAX: usize = 1000;
 /// The largest packed body of a batch, bytes.
@@ -19,6 +27,15 @@ pub const BATCH_PACKED_BYTES_MAX: usize = 4 * 1024 * 1024;
 pub const BATCH_UNPACKED_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Content type of the packed form: protobuf compressed by zstd.
 pub const CONTENT_TYPE_PACKED: &str = "application/x-protobuf+zstd";
+
+/// The largest single result of a batch, bytes; a larger one is unreadable.
+pub const RESULT_BYTES_MAX: usize = 256 * 1024;
+/// The most gaps in one batch.
+pub const BATCH_GAPS_MAX: usize = 1000;
+/// The most alarms in one batch.
+pub const BATCH_ALARMS_MAX: usize = 1000;
+/// The first incarnation and the first seq that are too large: 2^53, so that JSON numbers are exact.
+pub const NUMBER_BOUND: u64 = 1 << 53;
 
 /// What an agent works on: the answer of `GET /v1/assignment`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -107,7 +124,7 @@ pub struct Gap {
     pub why: String,
 }
 
-/// What an agent sends at once, as the program sees it. [`pack`] and [`unpack`] know the bytes.
+/// What an agent sends at once, as the program sees it. Its methods know the bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Batch {
     /// Who sends.
@@ -164,22 +181,21 @@ pub struct Malformed(pub String);
 impl Batch {
     /// The batch as protobuf, not yet compressed.
     pub fn to_protobuf(&self) -> Vec<u8> {
-        Vec::new()
+        proto::write(self)
     }
 
     /// Reads what [`Batch::to_protobuf`] wrote. Unknown fields are skipped; a result that cannot be
     /// read goes to [`Batch::unreadable`] and the others are kept.
     ///
     /// # Errors
-    /// The bytes are not a batch, or its head is wrong.
+    /// The bytes are not a batch, its head is wrong, or it is larger than the bounds above.
     pub fn from_protobuf(bytes: &[u8]) -> Result<Self, Malformed> {
-        let _ = bytes;
-        Err(Malformed("not built".into()))
+        proto::read(bytes).map_err(Malformed)
     }
 
     /// The same as JSON, with `slot_ms`, `started_ms`, … as in `GET /api/v1/results`.
     pub fn to_json(&self) -> Vec<u8> {
-        Vec::new()
+        json::write(self)
     }
 
     /// Reads the JSON form.
@@ -187,7 +203,35 @@ impl Batch {
     /// # Errors
     /// As [`Batch::from_protobuf`].
     pub fn from_json(bytes: &[u8]) -> Result<Self, Malformed> {
-        let _ = bytes;
-        Err(Malformed("not built".into()))
+        json::read(bytes).map_err(Malformed)
     }
+
+    /// The highest seq that was sent, unreadable results included: results of one batch follow each
+    /// other without holes, so the seq of an unreadable one follows from its neighbours. None for a
+    /// heartbeat, and where not one result could be read.
+    pub fn highest_seq(&self) -> Option<u64> {
+        let last = self.results.last()?;
+        let sent = self.results.len() + self.unreadable.len();
+        let after = (0..sent).rev().take_while(|place| self.unreadable.contains_key(place)).count();
+        Some(last.seq.saturating_add(u64::try_from(after).unwrap_or(0)))
+    }
+}
+
+impl core::fmt::Display for Malformed {
+    fn fmt(&self, out: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        out.write_str(&self.0)
+    }
+}
+
+/// One result as protobuf: what a batch carries and what an agent's spool keeps. Names its region.
+pub fn result_to_protobuf(result: &crate::result::ProbeResult) -> Vec<u8> {
+    proto::write_result(result)
+}
+
+/// Reads what [`result_to_protobuf`] wrote.
+///
+/// # Errors
+/// A sentence that says which part is wrong.
+pub fn result_from_protobuf(bytes: &[u8]) -> Result<crate::result::ProbeResult, String> {
+    proto::read_result(bytes, None)
 }

@@ -9,6 +9,14 @@ use model::result::{Evidence, Outcome, Phase};
 
 use crate::secret::{Secrets, Use};
 
+pub mod fields;
+pub mod text;
+
+model::word_list! {
+    /// A probe's protocol with its parameters.
+    Kind of Probe: http, tcp
+}
+
 /// A run in progress. Dropping it ends it and frees its sockets.
 pub type Running<'a> = Pin<Box<dyn Future<Output = Finding> + Send + 'a>>;
 
@@ -44,3 +52,6 @@ pub struct Finding {
     /// What was seen, for failures; masked.
     pub evidence: Option<Evidence>,
 }
+
+#[cfg(test)]
+mod params_tests;
