@@ -130,10 +130,13 @@ macro_rules! word_list {
     };
 }
 
+/// How long results are kept unless the configuration says otherwise.
+pub const RETENTION_DEFAULT: Millis = Millis::from_secs(180 * 86_400);
+
 /// The whole configuration as decisions see it.
 pub type Watch = Config<Opaque, Opaque>;
 
-/// Everything probes.yaml says, checked.
+/// Everything probes.yaml says, checked. The default watches nothing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Config<K, N> {
     /// All regions, in the order written.
@@ -385,6 +388,23 @@ pub enum SmtpSecurity {
     Tls,
     /// None; for loopback and tests.
     None,
+}
+
+impl<K, N> Default for Config<K, N> {
+    fn default() -> Self {
+        Self {
+            regions: Vec::new(),
+            probes: Vec::new(),
+            services: Vec::new(),
+            contacts: Vec::new(),
+            policies: Vec::new(),
+            anchors: Vec::new(),
+            maintenance: Vec::new(),
+            smtp: None,
+            public_url: None,
+            retention: RETENTION_DEFAULT,
+        }
+    }
 }
 
 impl<K, N> Config<K, N> {

@@ -1,4 +1,17 @@
 //! The live half of all decisions: inputs in, effects out. No clock, no I/O.
+//!
+//! The engine is its own memory: it is written down whole as a snapshot, and the journal's inputs at
+//! their times bring any snapshot to the same later state.
+
+mod agents;
+mod incidents;
+mod probes;
+mod reconfigure;
+mod story;
+mod timers;
+
+#[cfg(test)]
+mod tests;
 
 use alloc::collections::BTreeMap;
 use alloc::string::String;
@@ -6,6 +19,10 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
+use self::agents::AgentState;
+use self::incidents::Incidents;
+use self::probes::ProbeState;
+use self::timers::{Subject, Timers};
 use crate::config::{BoxedWatch, Watch};
 use crate::incident::{Incident, IncidentId, Notice, NoticeKey};
 use crate::name::{AgentName, ProbeName, Region};
@@ -35,6 +52,9 @@ pub enum Input {
         /// What it says about itself.
         alarms: Vec<Alarm>,
     },
+    /// The collector listens again after it did not: nobody could be heard meanwhile, so nobody's
+    /// silence counts from before now.
+    Resume,
     /// Somebody takes an incident.
     Acknowledge {
         /// Which.
@@ -115,7 +135,8 @@ pub struct ProbeView {
     pub kind: String,
     /// What the quorum says.
     pub verdict: Verdict,
-    /// Since when (decision time of the last flip; when it was configured, before the first).
+    /// When the verdict's word was last decided to change; when it was configured, before the first
+    /// change. Partial comes and goes without a new `since`.
     pub since: Timestamp,
     /// Each assigned region.
     pub regions: BTreeMap<Region, RegionView>,
@@ -156,48 +177,86 @@ pub const AGENT_SILENT_AFTER: crate::time::Millis = crate::time::Millis::from_se
 /// give the same engine, byte for byte.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Engine {
-    watch: Option<BoxedWatch>,
+    /// The latest time that was ever seen.
+    now: Timestamp,
+    watch: BoxedWatch,
+    probes: BTreeMap<ProbeName, ProbeState>,
+    agents: BTreeMap<AgentName, AgentState>,
+    /// Silence from before this does not count: the collector itself did not listen.
+    listening: Timestamp,
+    incidents: Incidents,
+    timers: Timers,
 }
 
 impl Engine {
     /// Fires every deadline up to and including `now`, each at its own time and in order, then applies
     /// the input. `now` never falls below what it was before; an earlier one counts as that.
     pub fn handle(&mut self, now: Timestamp, input: Input) -> Vec<Effect> {
-        let _ = now;
-        if let Input::Reconfigure { watch } = input {
-            self.watch = Some(watch);
+        let mut effects = Vec::new();
+        let now = now.max(self.now);
+        if matches!(input, Input::Resume) {
+            self.listening = now;
+            self.plan_agents();
         }
-        Vec::new()
+        while let Some((at, subject)) = self.timers.pop(now) {
+            self.now = at;
+            match subject {
+                Subject::Probe(name) => self.evaluate(&name, &mut effects),
+                Subject::Agents => self.hear_silence(&mut effects),
+                Subject::Incident(id) => self.walk(id, &mut effects),
+            }
+        }
+        self.now = now;
+        match input {
+            Input::Reconfigure { watch } => self.reconfigure(watch, &mut effects),
+            Input::Batch { agent, region, results, alarms } => {
+                self.hear(&agent, &region, &results, &mut effects);
+                self.raise(&agent, alarms, &mut effects);
+                self.judge(&results, &mut effects);
+            }
+            Input::Acknowledge { incident, who } => self.acknowledge(incident, who, &mut effects),
+            Input::Resolve { incident, who } => self.resolve_by_hand(incident, who, &mut effects),
+            Input::Note { incident, who, text } => self.note(incident, who, text, &mut effects),
+            Input::Delivered { notice } => self.delivered(&notice, &mut effects),
+            Input::Undeliverable { notice, why } => self.undeliverable(&notice, &why, &mut effects),
+            Input::Resume | Input::Tick => {}
+        }
+        effects
     }
 
     /// When [`Input::Tick`] is owed next.
     pub fn next_deadline(&self) -> Option<Timestamp> {
-        None
+        self.timers.first()
     }
 
-    /// The configuration in force.
-    pub fn watch(&self) -> Option<&Watch> {
-        self.watch.as_deref()
+    /// The configuration in force; empty before the first [`Input::Reconfigure`].
+    pub fn watch(&self) -> &Watch {
+        &self.watch
     }
 
     /// Every probe in the order of the configuration.
     pub fn probes(&self) -> Vec<ProbeView> {
-        Vec::new()
+        self.watch.probes.iter().filter_map(|probe| self.probe_view(probe)).collect()
     }
 
     /// Every agent that was ever heard and is not forgotten, by name.
     pub fn agents(&self) -> Vec<AgentView> {
-        Vec::new()
+        let view = |(name, agent): (&AgentName, &AgentState)| AgentView {
+            name: name.clone(),
+            region: agent.region.clone(),
+            heard: agent.heard,
+            silent: agent.silent,
+        };
+        self.agents.iter().map(view).collect()
     }
 
     /// Open incidents by number.
     pub fn open(&self) -> Vec<&Incident> {
-        Vec::new()
+        self.incidents.open().collect()
     }
 
-    /// An open or lately resolved incident that an input may still name.
+    /// An open incident, or one of the last that were resolved.
     pub fn incident(&self, id: IncidentId) -> Option<&Incident> {
-        let _ = id;
-        None
+        self.incidents.get(id)
     }
 }
