@@ -7,6 +7,8 @@
 pub mod backup;
 pub mod clock;
 mod core;
+#[cfg(test)]
+mod fake;
 pub mod handle;
 mod history;
 pub mod http;

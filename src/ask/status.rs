@@ -58,7 +58,11 @@ struct Open {
 /// What must be known before the table is believed, a sentence each.
 fn cautions(own: &Own) -> Vec<String> {
     let fault = own.reload_fault.iter().map(|fault| {
-        format!("the configuration file has problems, an older one is in force: {fault}")
+        let first = fault.lines().next().unwrap_or_default();
+        format!(
+            "the configuration file has problems, an older one is in force: {first} \
+             (`watchpost check` shows all)"
+        )
     });
     let silent = own.agents.iter().filter(|agent| agent.silent).map(|agent| {
         let ago = out::length(own.now_ms - agent.heard_ms);
@@ -167,9 +171,9 @@ mod tests {
                 &["agent a in eu is silent since 1m00s"],
             ),
             (
-                r#"{"now_ms":0,"agents":[],"reload_fault":"line\u001b 1"}"#,
+                r#"{"now_ms":0,"agents":[],"reload_fault":"line\u001b 1\nmore"}"#,
                 &[
-                    "the configuration file has problems, an older one is in force: line 1",
+                    "the configuration file has problems, an older one is in force: line 1 (`watchpost check` shows all)",
                     "no agent was heard yet",
                 ],
             ),
