@@ -1,5 +1,7 @@
 //! Text with secrets in it: checked before they are known, filled when they are, masked afterwards.
 
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+
 use crate::secret::Secrets;
 
 /// What stands for a secret while text is checked without its value: a word that is legal in a
@@ -27,15 +29,44 @@ pub fn fill_with(text: &str, secrets: &Secrets, each: impl Fn(String) -> String)
         .ok()
 }
 
-/// `text` without the values of `secrets`.
-pub fn mask(text: &str, secrets: &Secrets) -> String {
-    let mut masked = text.to_owned();
-    for value in secrets.values().filter(|value| value.len() >= MASKED_BYTES_MIN) {
-        if masked.contains(value) {
-            masked = masked.replace(value, MASK);
-        }
+/// What must not be shown of one run.
+#[derive(Clone, Default)]
+pub struct Masks(Vec<String>);
+
+impl Masks {
+    /// The values of all secrets that were released for the run.
+    pub fn of(secrets: &Secrets) -> Self {
+        let mut masks = Self::default();
+        secrets.values().for_each(|value| masks.add(value));
+        masks
     }
-    masked
+
+    /// Hides `value`, also as it stands in a URL.
+    pub fn add(&mut self, value: &str) {
+        let encoded = [
+            value.to_owned(),
+            utf8_percent_encode(value, NON_ALPHANUMERIC).to_string(),
+            url::form_urlencoded::byte_serialize(value.as_bytes()).collect(),
+        ];
+        for value in encoded {
+            if value.len() >= MASKED_BYTES_MIN && !self.0.contains(&value) {
+                self.0.push(value);
+            }
+        }
+        // A value may hold another one: the longer one goes first, or half of it would stay.
+        self.0.sort_by_key(|value| std::cmp::Reverse(value.len()));
+    }
+
+    /// `text` with every hidden value replaced.
+    pub fn hide(&self, text: &str) -> String {
+        let mut hidden = text.to_owned();
+        for value in &self.0 {
+            if hidden.contains(value.as_str()) {
+                hidden = hidden.replace(value.as_str(), MASK);
+            }
+        }
+        hidden
+    }
 }
 
 /// Reads `\r`, `\n`, `\t`, `\0`, `\\` and `\xNN`: what YAML leaves alone outside double quotes.
