@@ -59,13 +59,22 @@ fn without_folder(text: &str, path: &Path) -> String {
 }
 
 #[test]
-fn good_files_are_taken() {
+fn good_files_are_taken_with_the_values_beside_them() {
     let files = files("good");
     assert!(files.len() >= 6);
     for path in files {
         let (text, code) = checked(&path);
         assert_eq!(code, 0, "{text}");
         assert!(text.contains(": ok, "), "{text}");
+        let config = load::load::<Kind, Notifier>(&path, &resolver()).unwrap();
+        let watch = config.map(|kind| kind.opaque(), |notifier| notifier.opaque());
+        let json = serde_json::to_string_pretty(&watch).unwrap() + "\n";
+        expect_file![path.with_extension("json")].assert_eq(&json);
+        // What travels is read back by the words it came from.
+        for probe in &watch.probes {
+            let kind = Kind::read(&probe.kind.word, probe.kind.parameters.clone()).unwrap();
+            assert_eq!(kind.opaque(), probe.kind);
+        }
     }
 }
 

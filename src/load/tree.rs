@@ -10,7 +10,7 @@ use serde_saphyr::granit_parser::{Event, Marker, Parser, ScalarStyle, Span, Tag,
 use super::words;
 
 /// The deepest nesting.
-const DEPTH_MAX: usize = 32;
+pub const DEPTH_MAX: usize = 32;
 /// The most nodes, counted again each time an alias repeats them.
 const NODES_MAX: usize = 1_000_000;
 /// The most bytes of text, counted again each time an alias repeats them.
@@ -23,12 +23,16 @@ const MERGE: &str = "<<";
 /// # Errors
 /// The problems if there is no tree.
 pub fn parse(source: &str) -> Result<(Node, Vec<Problem>), Vec<Problem>> {
-    let options = options! { emit_comments: false };
+    let options = options! {
+        emit_comments: false,
+        flow_nesting_limit: DEPTH_MAX,
+        block_nesting_limit: DEPTH_MAX,
+    };
     let mut builder = Builder::default();
     for next in Parser::new_from_str_with_options(source, options) {
         let step = match next {
             Ok((event, span)) => builder.take(event, span),
-            Err(error) => Err(words::syntax(&error, place(*error.marker()))),
+            Err(error) => Err(words::syntax(&error, place(*error.marker()), source)),
         };
         if let Err(fatal) = step {
             builder.problems.push(fatal);
@@ -131,7 +135,7 @@ impl Builder {
 
     fn enter(&mut self, content: Content, place: Place, anchor: usize) -> Result<(), Problem> {
         if self.open.len() >= DEPTH_MAX {
-            return Err(too_deep(place));
+            return Err(words::too_deep(place));
         }
         let size = Size { nodes: 1, ..Size::default() };
         self.spend(size, place)?;
@@ -160,7 +164,7 @@ impl Builder {
             return Err(Problem::new(place, "this alias stands inside what it repeats"));
         };
         if self.open.len() + size.depth > DEPTH_MAX {
-            return Err(too_deep(place));
+            return Err(words::too_deep(place));
         }
         // Before the copy is made: a few lines of aliases can stand for any number of nodes.
         spend(&mut self.built, *size, place)?;
@@ -244,10 +248,6 @@ fn spend(built: &mut Size, size: Size, place: Place) -> Result<(), Problem> {
         ));
     }
     Ok(())
-}
-
-fn too_deep(place: Place) -> Problem {
-    Problem::new(place, format!("this is nested too deep: at most {DEPTH_MAX} levels"))
 }
 
 fn twice(key: &Key, first: Place) -> Problem {

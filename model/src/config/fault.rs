@@ -22,6 +22,8 @@ pub struct Fault {
     pub path: Path,
     /// The key that is missing, if that is what is wrong.
     pub missing: Option<&'static str>,
+    /// It follows from a problem that has been told.
+    pub follows: bool,
 }
 
 impl Fault {

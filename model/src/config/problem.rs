@@ -68,6 +68,15 @@ impl Log {
         }
     }
 
+    /// Whether a problem at `place` would be kept: what a hint costs need not be spent on others.
+    pub fn wants(&self, place: Place) -> bool {
+        let found = self.found.borrow();
+        found.len() <= PROBLEMS_MAX
+            || found
+                .last()
+                .is_some_and(|last| (place.line, place.column) < (last.line, last.column))
+    }
+
     /// Everything noted.
     pub fn into_problems(self) -> Vec<Problem> {
         self.found.into_inner().into_iter().collect()

@@ -7,7 +7,7 @@ use serde::de::{Deserializer, Visitor};
 
 use super::access::{AtAccess, Entries, Items, Variant};
 use super::fault::Fault;
-use super::problem::{Log, Problem, cut, suggestion};
+use super::problem::{Log, Problem, cut, nearest, suggestion};
 use super::scalar::{self, Plain};
 use super::tree::{Content, Key, Node};
 
@@ -53,7 +53,12 @@ impl<'a> Reader<'a> {
     }
 
     fn whole<T: TryFrom<i128>>(self, least: i128, most: i128) -> Result<T, Fault> {
-        let expected = format!("a whole number from {least} to {most}");
+        // The bounds of a wide type are not what anybody wants to read.
+        let expected = if most > u16::MAX.into() {
+            "a whole number".into()
+        } else {
+            format!("a whole number from {least} to {most}")
+        };
         let number = scalar::whole(self.plain(&expected)?);
         number.and_then(|number| T::try_from(number).ok()).ok_or_else(|| self.fault(&expected))
     }
@@ -62,7 +67,8 @@ impl<'a> Reader<'a> {
     fn tell_unknown_keys(self, entries: &[(Key, Node)], fields: &'static [&'static str]) {
         for (key, _) in entries {
             let text = key.text.as_str();
-            if !fields.contains(&text) && !self.apart.contains(&text) {
+            let known = fields.contains(&text) || self.apart.contains(&text);
+            if !known && self.log.wants(key.place) {
                 let mut problem = Problem::new(key.place, format!("unknown key `{}`", cut(text)));
                 problem.hint = suggestion(text, fields.iter().copied(), "known keys");
                 self.log.add(problem);
@@ -232,9 +238,18 @@ impl<'de> Deserializer<'de> for Reader<'de> {
             return Err(self.fault("a mapping of keys"));
         };
         self.tell_unknown_keys(entries, fields);
-        visitor
-            .visit_map(Entries::of(entries, fields, self.log))
-            .map_err(|fault: Fault| fault.at(self.node.place))
+        visitor.visit_map(Entries::of(entries, fields, self.log)).map_err(|mut fault: Fault| {
+            // A key that is there, but misspelt, has been told.
+            let misspelt = |key: &str, missing| {
+                !fields.contains(&key) && nearest(key, fields.iter().copied()) == Some(missing)
+            };
+            if fault.place.is_none()
+                && let Some(missing) = fault.missing
+            {
+                fault.follows = entries.iter().any(|(key, _)| misspelt(&key.text, missing));
+            }
+            fault.at(self.node.place)
+        })
     }
 
     fn deserialize_enum<V: Visitor<'de>>(

@@ -58,6 +58,21 @@ pub enum Content {
     Mapping(Vec<(Key, Node)>),
 }
 
+/// What [`Node::strike`] took out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Struck {
+    /// An entry of a mapping.
+    Entry {
+        /// Its key.
+        key: String,
+    },
+    /// An item of a list.
+    Item {
+        /// Where the list begins.
+        list: Place,
+    },
+}
+
 /// The way from a node down to one of its descendants: positions in mappings and sequences, the
 /// deepest first.
 pub type Path = Vec<usize>;
@@ -75,9 +90,9 @@ impl Node {
             if matches!(text.as_str(), "" | "~" | "null" | "Null" | "NULL"))
     }
 
-    /// Takes the descendant at the end of `path` out of its mapping or sequence and gives the key it
-    /// had. None, and nothing is changed, if the path is empty or leads nowhere.
-    pub fn strike(&mut self, path: &[usize]) -> Option<Option<Key>> {
+    /// Takes the descendant at the end of `path` out of its mapping or sequence. None, and nothing is
+    /// changed, if the path is empty or leads nowhere.
+    pub fn strike(&mut self, path: &[usize]) -> Option<Struck> {
         let (deepest, way) = path.split_first()?;
         let mut parent = self;
         for step in way.iter().rev() {
@@ -91,10 +106,10 @@ impl Node {
         match &mut parent.content {
             Content::Sequence(items) if *deepest < items.len() => {
                 items.remove(*deepest);
-                Some(None)
+                Some(Struck::Item { list: parent.place })
             }
             Content::Mapping(entries) if *deepest < entries.len() => {
-                Some(Some(entries.remove(*deepest).0))
+                Some(Struck::Entry { key: entries.remove(*deepest).0.text })
             }
             _ => None,
         }

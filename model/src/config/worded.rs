@@ -18,7 +18,7 @@ use super::at::At;
 use super::fault::Fault;
 use super::problem::{Log, PROBLEMS_MAX, Problem, cut, suggestion};
 use super::reader::Reader;
-use super::tree::{Content, Key, Node, Place};
+use super::tree::{Content, Key, Node, Place, Struck};
 use super::value::LabelName;
 
 /// The words in which problems of a sort of entries are told.
@@ -82,7 +82,7 @@ where
         let is_word = listed.is_empty() || listed.contains(&pair.0.text.as_str());
         if is_word { words.push(pair) } else { unknown.push(pair) }
     }
-    for (key, value) in &unknown {
+    for (key, value) in unknown.iter().filter(|(key, _)| log.wants(key.place)) {
         // What holds keys of its own where no kind is was meant as one.
         let meant_as_word = words.is_empty() && matches!(value.content, Content::Mapping(_));
         let (what, all) =
@@ -118,7 +118,7 @@ fn one_word<W: Word>(
             }
             None
         }
-        [(key, parameters)] => Some((key.place, parameters_of(&key.text, parameters, log)?)),
+        [(key, parameters)] => Some((key.place, parameters_of(key, parameters, log)?)),
         [(first, _), (second, _), ..] => {
             let message = format!(
                 "this {entry} has two {all}, `{}` and `{}`",
@@ -131,34 +131,41 @@ fn one_word<W: Word>(
     }
 }
 
-/// Reads the parameters of `word`. They are read by code that stops at its first fault; so that all
-/// are found, the entry at fault is struck out and the rest is read again. A key that is then missing
-/// is missing for that reason alone.
-fn parameters_of<W: Word>(word: &str, parameters: &Node, log: &Log) -> Option<W> {
+/// Reads the parameters of the word `key`. They are read by code that stops at its first fault; so that all
+/// are found, the entry at fault is struck out and the rest is read again.
+fn parameters_of<W: Word>(key: &Key, parameters: &Node, log: &Log) -> Option<W> {
     let mut node = parameters.clone();
     if node.is_null() {
         // A word alone is a word without parameters.
         node.content = Content::Mapping(Vec::new());
     }
-    let mut struck: Vec<String> = Vec::new();
+    let mut struck: Vec<Struck> = Vec::new();
     for _ in 0..PROBLEMS_MAX {
-        let fault = match W::read(word, Reader::new(&node, log)) {
+        let fault = match W::read(&key.text, Reader::new(&node, log)) {
             Ok(read) if struck.is_empty() => return Some(read),
             Ok(_) => return None,
-            Err(fault) => faulty(fault, &node, &struck, log),
+            Err(fault) => faulty(fault, key, &struck, log),
         };
-        match node.strike(&fault.path) {
-            Some(key) => struck.push(key.map(|key| key.text).unwrap_or_default()),
-            None => return None,
+        if !log.wants(key.place) {
+            return None;
         }
+        struck.push(node.strike(&fault.path)?);
     }
     None
 }
 
-/// Tells `fault`, unless it follows from what was struck out.
-fn faulty(fault: Fault, node: &Node, struck: &[String], log: &Log) -> Fault {
-    let follows = fault.missing.is_some_and(|key| struck.iter().any(|struck| struck == key));
-    let fault = fault.at(node.place);
+/// Tells `fault`, unless it follows from what was struck out: a key that is missing for that reason,
+/// or a list that is now too short.
+fn faulty(mut fault: Fault, key: &Key, struck: &[Struck], log: &Log) -> Fault {
+    if fault.path.is_empty() {
+        // What is wrong with the parameters as a whole is shown at their word.
+        fault.place = Some(key.place);
+    }
+    let follows = fault.follows
+        || struck.iter().any(|struck| match struck {
+            Struck::Entry { key } => fault.missing == Some(key.as_str()),
+            Struck::Item { list } => fault.place == Some(*list),
+        });
     if !follows {
         log.add(fault.problem());
     }

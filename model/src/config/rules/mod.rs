@@ -109,14 +109,14 @@ fn read_top<K: Word, N: Word>(tree: &Node, resolve: &Resolver, log: &Log) -> Opt
 }
 
 fn version(version: &Option<At<u64>>, top: Place, log: &Log) {
-    if let Some((place, version)) = required(version, "version", top, log)
-        && *version != VERSION
-    {
-        log.add(
-            Problem::new(place, format!("version {version} is not known to this program"))
-                .hint(format!("write `version: {VERSION}`")),
-        );
-    }
+    let problem = match version {
+        None => Problem::new(top, "the key `version` is missing"),
+        Some(At { place, value: Some(other) }) if *other != VERSION => {
+            Problem::new(*place, format!("version {other} is not known to this program"))
+        }
+        Some(_) => return,
+    };
+    log.add(problem.hint(format!("write `version: {VERSION}`")));
 }
 
 /// The regions of the file, and what is known of their names.
@@ -195,7 +195,7 @@ impl Names {
     /// Whether there is something called `name`; tells if not.
     fn refer(&self, place: Place, name: &Name, log: &Log) -> bool {
         let found = self.known.contains_key(&name.0);
-        if !found && self.complete {
+        if !found && self.complete && log.wants(place) {
             let what = self.what;
             let message = format!("unknown {what} `{}`", cut(&name.0));
             let all = self.known.keys().map(String::as_str);
@@ -233,6 +233,11 @@ fn plural(what: &str) -> String {
         Some(stem) => format!("{stem}ies"),
         None => format!("{what}s"),
     }
+}
+
+/// The numbers from 1 to `most`.
+fn up_to(most: u32) -> String {
+    if most == 1 { "1".into() } else { format!("1 to {most}") }
 }
 
 fn missing(key: &str, place: Place, log: &Log) {

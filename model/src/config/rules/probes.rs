@@ -5,7 +5,7 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::{LABELS_MAX, Names, Regions, within};
+use super::{LABELS_MAX, Names, Regions, up_to, within};
 use crate::config::at::{At, given, items, spoilt};
 use crate::config::problem::{Log, Problem, cut};
 use crate::config::raw::{Defaults, ProbeKeys};
@@ -203,7 +203,7 @@ fn down_when(
     };
     let regions = if most == 1 { "1 region".into() } else { format!("{most} regions") };
     let message = format!("`down_when` is {count}, but {whose} has {regions}");
-    log.add(Problem::new(place, message).hint(format!("majority, any, all or 1 to {most}")));
+    log.add(Problem::new(place, message).hint(format!("majority, any, all or {}", up_to(most))));
     None
 }
 

@@ -4,12 +4,13 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::{Names, missing, not_empty, required, within};
+use super::{Names, missing, not_empty, required, up_to, within};
+use crate::calendar::zone_exists;
 use crate::config::at::{At, List, given, items, spoilt};
-use crate::config::problem::{Log, Problem};
+use crate::config::problem::{Log, Problem, cut, nearest};
 use crate::config::raw;
 use crate::config::tree::Place;
-use crate::config::value::{Cron, Instant, NeedsWord, Percent, PeriodName};
+use crate::config::value::{Cron, Instant, NeedsWord, Percent, PeriodName, Zone};
 use crate::config::{Maintenance, Needs, Objective, Period, Service, When};
 use crate::name::{ProbeName, ServiceName};
 use crate::time::Millis;
@@ -71,7 +72,7 @@ fn read_one(place: Place, raw: &raw::Service, probes: &Names, log: &Log) -> Opti
         {
             let of = if most == 1 { "1 probe".into() } else { format!("{most} probes") };
             let message = format!("`needs` is {count}, but this service has {of}");
-            log.add(Problem::new(place, message).hint(format!("all, any or 1 to {most}")));
+            log.add(Problem::new(place, message).hint(format!("all, any or {}", up_to(most))));
         }
     }
     let (_, name) = given(&raw.name)?;
@@ -103,11 +104,12 @@ fn read_objective(place: Place, raw: &raw::Objective, log: &Log) -> Option<Objec
     let notice = length(&raw.notice, "notice", NOTICE_MAX, Millis::ZERO);
     let grace = length(&raw.grace, "grace", GRACE_MAX, GRACE);
     let min_outage = length(&raw.min_outage, "min_outage", MIN_OUTAGE_MAX, Millis::ZERO);
+    let zone = zone(&raw.time_zone, log);
     let credits = read_credits(&raw.credits, log);
     Some(Objective {
         target_ppm: target?,
         period: given(&raw.period).map_or(Period::default(), |(_, PeriodName(period))| *period),
-        zone: given(&raw.time_zone).map_or_else(|| ZONE.into(), |(_, zone)| zone.0.clone()),
+        zone: zone?,
         notice: notice?,
         grace: grace?,
         min_outage: min_outage?,
@@ -142,6 +144,26 @@ fn read_credits(raw: &List<raw::Credit>, log: &Log) -> Vec<(u32, u32)> {
         }
     }
     tiers.into_iter().map(|(below, percent, _)| (below, percent)).collect()
+}
+
+/// The zone under `time_zone`, or UTC; none: told.
+fn zone(value: &Option<At<Zone>>, log: &Log) -> Option<String> {
+    let Some((place, Zone(zone))) = given(value) else {
+        return (!spoilt(value)).then(|| ZONE.into());
+    };
+    if zone_exists(zone) {
+        return Some(zone.clone());
+    }
+    if log.wants(place) {
+        let known: Vec<_> = jiff::tz::db().available().collect();
+        let near = nearest(zone, known.iter().map(|zone| zone.as_str()));
+        let hint = match near {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => "an IANA name such as Europe/Berlin, or UTC".into(),
+        };
+        log.add(Problem::new(place, format!("unknown time zone `{}`", cut(zone))).hint(hint));
+    }
+    None
 }
 
 /// Reads all planned windows.
@@ -210,10 +232,7 @@ fn when(place: Place, raw: &raw::Maintenance, log: &Log) -> Option<When> {
                 missing("for", place, log);
             }
             let length = within(&raw.length, "for", WINDOW, WINDOW.0, log);
-            let zone: Option<String> = match given(&raw.time_zone) {
-                Some((_, zone)) => Some(zone.0.clone()),
-                None => (!spoilt(&raw.time_zone)).then(|| ZONE.into()),
-            };
+            let zone = zone(&raw.time_zone, log);
             let (_, Cron(cron)) = cron?;
             Some(When::Every { cron: cron.clone(), length: length?, zone: zone? })
         }
