@@ -35,6 +35,28 @@ const UNUSED_WORDS: [&str; 12] = [
 const MODEL_DEPENDENCIES: [&str; 6] =
     ["jiff", "prost", "schemars", "serde", "serde_json", "unicode-width"];
 
+/// Where the clock and the environment are read: once a crate.
+const EDGES: [&str; 2] = ["collector/src/clock.rs", "src/secrets.rs"];
+
+/// What has a written form, by folder: the configuration, the wire, the journal, what is on disk, and
+/// what is read or shown as JSON. Whatever else is serialised would be a format nobody knows of.
+const WRITTEN: [&str; 14] = [
+    "model/src/",
+    "agent/src/policy",
+    "agent/src/probe/",
+    "agent/src/secret.rs",
+    "agent/src/spool/",
+    "agent/src/tls/params.rs",
+    "collector/src/http/",
+    "collector/src/journal.rs",
+    "collector/src/notify/",
+    "collector/src/run.rs",
+    "src/ask/",
+    "src/client.rs",
+    "src/offline/",
+    "src/token.rs",
+];
+
 /// Crates that must not be compiled in: a second TLS, a second crypto, an archived parser.
 const BANNED: [&str; 6] = ["ring", "openssl-sys", "native-tls", "serde_yaml", "serde_yml", "rsa"];
 
@@ -233,6 +255,30 @@ fn is_test(file: &File, at: usize) -> bool {
         || file.path.ends_with("tests.rs")
         || file.path.contains("/tests/")
         || tested.is_some_and(|from| at > from)
+}
+
+#[test]
+fn the_clock_and_the_environment_are_read_at_the_edge_only() {
+    let exempt = Regex::new(r"(?:expect|allow)\(\s*clippy::disallowed_methods").unwrap();
+    let found: Vec<String> = sources()
+        .iter()
+        .flat_map(|file| exempt.find_iter(&file.text).map(|_| file.path.clone()))
+        .collect();
+    assert_eq!(found, EDGES, "a new reading of clock or environment needs a reason and this list");
+}
+
+#[test]
+fn only_what_has_a_written_form_is_serialised() {
+    let derive = Regex::new(r"derive\([^)]*\b(?:Serialize|Deserialize)\b").unwrap();
+    let sources: Vec<File> = sources()
+        .into_iter()
+        .filter(|file| !file.path.starts_with("tests/") && !file.path.starts_with("benches/"))
+        .filter(|file| !WRITTEN.iter().any(|place| file.path.starts_with(place)))
+        .collect();
+    none(
+        "name its form in WRITTEN, or do not serialise it",
+        lines(&sources, |_, line| derive.is_match(line)),
+    );
 }
 
 #[test]
