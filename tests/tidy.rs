@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use regex::Regex;
@@ -95,7 +95,7 @@ fn files(endings: &[&str]) -> Vec<File> {
     found
 }
 
-fn from_root(path: &PathBuf) -> String {
+fn from_root(path: &Path) -> String {
     path.strip_prefix(root()).unwrap().to_string_lossy().into_owned()
 }
 
@@ -211,9 +211,10 @@ fn agent_and_collector_know_the_model_and_not_each_other() {
 
 #[test]
 fn a_kind_does_not_know_other_kinds() {
+    let words = Regex::new(r"word_list! \{[^}]*: ([^}]*)\}").unwrap();
     for folder in ["agent/src/probe", "collector/src/notify"] {
         let list = fs::read_to_string(root().join(folder).join("mod.rs")).unwrap();
-        let list = Regex::new(r"word_list! \{[^}]*: ([^}]*)\}").unwrap().captures(&list).unwrap();
+        let list = words.captures(&list).unwrap();
         let kinds: Vec<&str> =
             list[1].split(',').map(str::trim).filter(|k| !k.is_empty()).collect();
         let broken = lines(&sources(), |file, line| {
