@@ -108,3 +108,44 @@ fn push<'a>(bytes: &mut Vec<u8>, byte: u8, rest: &'a str) -> &'a str {
     bytes.push(byte);
     rest
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::secret::Reference;
+
+    #[test]
+    fn escapes_are_read_and_wrong_ones_are_named() {
+        for (text, bytes) in [
+            ("a\\r\\n", Ok(b"a\r\n".to_vec())),
+            ("\\x00\\xff\\t\\0\\\\é", Ok([0, 255, 9, 0, b'\\', 0xc3, 0xa9].to_vec())),
+            ("\\q", Err("`\\q` is no escape")),
+            ("\\", Err("`\\` is no escape")),
+            ("\\x+1", Err("`\\x` needs two")),
+            ("\\x1", Err("`\\x` needs two")),
+            ("\\xé", Err("`\\x` needs two")),
+        ] {
+            match (unescape(text), bytes) {
+                (Ok(got), Ok(bytes)) => assert_eq!(got, bytes, "{text}"),
+                (Err(error), Err(said)) => assert!(error.starts_with(said), "{error}"),
+                (got, _) => panic!("{text}: {got:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn values_are_hidden_in_every_spelling_the_longest_first() {
+        let mut secrets = Secrets::none();
+        secrets.insert(Reference("env:A".to_owned()), "p@ss w".to_owned());
+        secrets.insert(Reference("env:B".to_owned()), "p@ss word".to_owned());
+        secrets.insert(Reference("env:C".to_owned()), "x".to_owned());
+        let masks = Masks::of(&secrets);
+        for (text, hidden) in [
+            ("a p@ss word, p@ss w, x", "a ***, ***, x"),
+            ("/p%40ss%20word?q=p%40ss+w", "/***?q=***"),
+            ("nothing", "nothing"),
+        ] {
+            assert_eq!(masks.hide(text), hidden);
+        }
+    }
+}

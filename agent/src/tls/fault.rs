@@ -136,7 +136,12 @@ fn certificate(error: &CertificateError, facts: &Facts) -> String {
             None => "the certificate is from an unknown issuer".to_owned(),
         },
         CertificateError::Revoked => "the certificate is revoked".to_owned(),
-        CertificateError::BadSignature => "the certificate's signature is wrong".to_owned(),
+        CertificateError::BadSignature => match leaf {
+            Some(leaf) => {
+                format!("the certificate is not signed with the key of the trusted {}", leaf.issuer)
+            }
+            None => "the certificate's signature is wrong".to_owned(),
+        },
         CertificateError::BadEncoding => "the certificate cannot be read".to_owned(),
         CertificateError::InvalidPurposeContext { .. } | CertificateError::InvalidPurpose => {
             "the certificate is not meant for servers".to_owned()

@@ -136,6 +136,3 @@ async fn handshake(
 fn cannot(says: &str, error: &(dyn std::error::Error + 'static)) -> Fault {
     Fault::void(VoidReason::Unsupported, format!("{says}: {error}")).with_error(error)
 }
-
-#[cfg(test)]
-mod tests;

@@ -87,7 +87,7 @@ pub(super) async fn exchange(
     } else {
         let (mut sender, connection) = http1::Builder::new()
             .max_headers(HEADERS_MAX)
-            .max_buf_size(HEAD_BYTES_MAX)
+            .max_header_size(HEAD_BYTES_MAX)
             .handshake(io)
             .await
             .map_err(|error| broken(&error, "before an answer"))?;

@@ -11,7 +11,7 @@ mod status;
 mod target;
 mod uses;
 
-pub use params::{BasicAuth, Method, Params, Version};
+pub use params::{BasicAuth, EXAMPLE, Method, Params, Version};
 
 use super::{Attempt, Probe, Running};
 use crate::secret::Use;

@@ -36,6 +36,7 @@ impl HeaderRule {
 
 #[derive(Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
+#[schemars(rename = "HeaderRuleFields")]
 struct WrittenHeaderRule {
     /// One of the header's values holds this text.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -3,7 +3,7 @@
 mod params;
 mod run;
 
-pub use params::{Params, Tls};
+pub use params::{EXAMPLE, Params, Tls};
 
 use super::text::{STAND_IN, skeleton};
 use super::{Attempt, Probe, Running, fields};

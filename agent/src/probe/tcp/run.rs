@@ -106,10 +106,6 @@ async fn talk(
     };
     let ended = ended.await;
     trace.rest();
-    if !matches!(expected, Expected::Nothing) {
-        let received = i64::try_from(trace.body.len()).unwrap_or(i64::MAX);
-        trace.values.insert("received_bytes".to_owned(), received);
-    }
     ended
 }
 
@@ -127,6 +123,8 @@ async fn receive(
         let room = u64::try_from(room).unwrap_or(u64::MAX);
         let read = (&mut *stream).take(room).read_buf(&mut trace.body).await;
         let read = read.map_err(|error| broken(&error, &trace.body))?;
+        let received = i64::try_from(trace.body.len()).unwrap_or(i64::MAX);
+        trace.values.insert("received_bytes".to_owned(), received);
         if read == 0 {
             return Err(match before {
                 0 => Fault::failed(
