@@ -163,7 +163,7 @@ fn a_changed_configuration_is_journaled_and_told_to_all_regions_and_a_wrong_one_
 #[test]
 fn people_act_on_what_is_there_and_open() {
     let mut bench = Bench::new();
-    for (seq, second) in [(1, 0), (2, 60), (3, 70), (4, 80), (5, 90)] {
+    for (seq, second) in [(1, 30), (2, 60), (3, 70), (4, 80), (5, 90)] {
         bench.at(second * 1000);
         let found = result("local", "eu", seq, START + second * 1000, seq == 1);
         bench.ingest("eu", vec![found]).unwrap();
