@@ -32,6 +32,9 @@ fn a_claim_lasts_a_minute_and_a_retry_waits_for_its_time() {
     assert_eq!(first.len(), 1, "{first:?}");
     let key = first[0].notice.key.clone();
     assert_eq!(first[0].attempts, 0);
+    // Nobody falls silent meanwhile.
+    bench.at(130_000);
+    bench.ingest("eu", Vec::new()).unwrap();
     bench.at(149_000);
     assert_eq!(claim(&mut bench), []);
     bench.at(150_000);
