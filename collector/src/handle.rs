@@ -14,7 +14,9 @@ use model::report::Statement;
 use model::result::ProbeResult;
 use model::time::Timestamp;
 use model::wire::{Assignment, Batch, Order, Receipt};
-use tokio::sync::{broadcast, mpsc, oneshot};
+use tokio::sync::{Notify, broadcast, mpsc, oneshot};
+
+use crate::metrics::Counted;
 
 /// Commands that may wait for the core; more are refused with [`Refusal::Busy`].
 pub const COMMANDS_MAX: usize = 1024;
@@ -220,6 +222,8 @@ pub struct Tally {
 pub struct Handle {
     commands: mpsc::Sender<Command>,
     orders: broadcast::Sender<(Region, Order)>,
+    due: Arc<Notify>,
+    counted: Arc<Counted>,
     tally: Arc<Tally>,
 }
 
@@ -228,7 +232,8 @@ impl Handle {
     pub fn new() -> (Self, mpsc::Receiver<Command>) {
         let (commands, receiver) = mpsc::channel(COMMANDS_MAX);
         let (orders, _) = broadcast::channel(COMMANDS_MAX);
-        (Self { commands, orders, tally: Arc::default() }, receiver)
+        let (due, counted, tally) = (Arc::default(), Arc::default(), Arc::default());
+        (Self { commands, orders, due, counted, tally }, receiver)
     }
 
     /// What is counted outside the core.
@@ -257,6 +262,22 @@ impl Handle {
     pub fn give(&self, region: Region, order: Order) {
         // Nobody listening is no fault: the schedule suffices.
         let _ = self.orders.send((region, order));
+    }
+
+    /// Says that a notice may be due now. The core calls this after it has written notices down; a
+    /// call that nobody waits for is remembered once.
+    pub fn wake_outbox(&self) {
+        self.due.notify_one();
+    }
+
+    /// Waits for [`Handle::wake_outbox`]. For the one outbox.
+    pub async fn due(&self) {
+        self.due.notified().await;
+    }
+
+    /// What the edge counts, for `/metrics`.
+    pub fn counted(&self) -> &Counted {
+        &self.counted
     }
 }
 

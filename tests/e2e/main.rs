@@ -6,4 +6,6 @@
 mod crash;
 mod lab;
 mod outage;
+mod refusals;
 mod regions;
+mod stolen;

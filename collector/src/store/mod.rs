@@ -29,6 +29,9 @@ const WAL_BYTES_MAX: i64 = 64 * 1024 * 1024;
 /// One script a version, oldest first; a store's version is how many were run on it.
 const MIGRATIONS: &[&str] = &[include_str!("schema_1.sql")];
 
+/// The version of the stores that this program makes.
+pub(crate) const VERSION: usize = MIGRATIONS.len();
+
 /// Why the store did not do what was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -125,7 +128,8 @@ pub(crate) fn connect_reading(data: &Path) -> Result<Connection, Error> {
     Ok(db)
 }
 
-fn version_of(db: &Connection) -> Result<usize, Error> {
+/// The version of a store.
+pub(crate) fn version_of(db: &Connection) -> Result<usize, Error> {
     let version: i64 = db
         .query_row("PRAGMA user_version", [], |row| row.get(0))
         .doing("read the store's version")?;
