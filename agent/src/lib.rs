@@ -8,6 +8,7 @@ pub mod clock;
 pub mod dialer;
 pub mod disk;
 pub mod machine;
+pub mod metrics;
 pub mod policy;
 pub mod probe;
 pub mod random;

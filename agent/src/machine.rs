@@ -256,7 +256,8 @@ impl Machine {
         let runs = self.runs.values().filter_map(Run::deadline).min();
         let plan = self.plan.next_deadline().filter(|_| !self.stopping);
         let send = self.agent.as_ref().and_then(|_| self.uplink.next_deadline(now.mono));
-        [runs, plan, send, self.link.next_deadline()].into_iter().flatten().min()
+        let link = self.link.next_deadline().filter(|_| !self.stopping);
+        [runs, plan, send, link].into_iter().flatten().min()
     }
 
     fn apply(&mut self, now: Now, input: Input, effects: &mut Vec<Effect>) {

@@ -1,11 +1,24 @@
 //! The driver of the agent's machine: sockets, timers, disk.
 
+mod attempts;
+mod driver;
+mod remote;
+mod serve;
+mod spooler;
+#[cfg(test)]
+mod tests;
+mod work;
+
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use model::name::Region;
 use model::secret::Resolver;
+use model::time::{Millis, Timestamp};
 use tokio_util::sync::CancellationToken;
 use url::Url;
+
+use crate::clock::Now;
 
 /// Whether secrets need a policy or a pin on this agent.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,10 +76,31 @@ pub enum Error {
 /// Runs until `stop`; then ends running probes, spools their results, tries once more to send, and
 /// leaves the rest in the spool.
 ///
+/// Running probes get [`driver::STOP_WAIT`] to end by themselves; a probe that is between its two
+/// attempts leaves no result.
+///
 /// # Errors
 /// [`Error`]: only what makes an agent useless; a collector that does not answer does not.
 pub async fn run(options: Options, stop: CancellationToken) -> Result<(), Error> {
-    let _ = options;
-    stop.cancelled().await;
-    Ok(())
+    driver::run(options, Arc::new(work::read_kind), stop).await
+}
+
+/// The clocks, read once for each input.
+fn now(begun: tokio::time::Instant) -> Now {
+    let mono = i64::try_from(begun.elapsed().as_millis()).unwrap_or(i64::MAX);
+    Now { wall: wall(), mono: Millis::from_ms(mono) }
+}
+
+/// The wall clock.
+#[expect(clippy::disallowed_methods, reason = "the one place where the agent reads the clock")]
+fn wall() -> Timestamp {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    Timestamp::from_ms(
+        since.map_or(0, |since| i64::try_from(since.as_millis()).unwrap_or(i64::MAX)),
+    )
+}
+
+/// A length as the runtime wants it.
+fn duration(length: Millis) -> std::time::Duration {
+    std::time::Duration::from_millis(length.ms().max(0).unsigned_abs())
 }

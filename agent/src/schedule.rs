@@ -100,11 +100,19 @@ struct Pace {
 impl Entry {
     /// Chooses the first slot after `after`.
     fn choose(&mut self, now: Now, after: Timestamp) {
-        self.pace = self.pace.filter(|pace| pace.until > now.wall);
         self.interval = self.pace.map_or(self.probe.every, |pace| pace.every);
-        let phase = phase(&self.probe.name, self.interval, self.probe.rank, self.probe.of);
-        self.slot = next_slot(after, self.interval, phase);
+        self.slot = self.slot_after(after);
+        if self.pace.is_some_and(|pace| self.slot >= pace.until) {
+            self.pace = None;
+            self.interval = self.probe.every;
+            self.slot = self.slot_after(after);
+        }
         self.due = now.mono + (self.slot - now.wall);
+    }
+
+    fn slot_after(&self, after: Timestamp) -> Timestamp {
+        let phase = phase(&self.probe.name, self.interval, self.probe.rank, self.probe.of);
+        next_slot(after, self.interval, phase)
     }
 }
 

@@ -55,7 +55,7 @@ pub struct Dropped {
 }
 
 /// Results to send, oldest first, with the facts that travel with them.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Portion {
     /// Rising by 1.
     pub results: Vec<ProbeResult>,

@@ -193,6 +193,9 @@ impl Uplink {
     /// Halves what is sent until one result is left; whether that one is to blame, an empty batch
     /// tells. When even that is refused nothing is dropped: the fault lies elsewhere.
     fn refused(&mut self, now: Millis, sent: usize) -> Next {
+        if sent > 0 {
+            self.since = Some(now - GATHER_MAX);
+        }
         match sent {
             0 => {
                 self.proving = false;

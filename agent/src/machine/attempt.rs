@@ -49,7 +49,7 @@ enum Stage {
     /// The second attempt begins then.
     Pause(Millis),
     Second {
-        seen: Option<Seen>,
+        seen: Option<Box<Seen>>,
         anchors: Anchors,
     },
 }
@@ -97,7 +97,7 @@ impl Run {
     /// What the second attempt and the anchors say together; none while one of them is awaited.
     fn verdict(&self) -> Option<Seen> {
         let Stage::Second { seen: Some(seen), anchors } = &self.stage else { return None };
-        let mut seen = seen.clone();
+        let mut seen = Seen::clone(seen);
         if !matches!(seen.finding.outcome, Outcome::Failed(_)) || seen.lag > STALL_MAX {
             return Some(seen);
         }
@@ -135,7 +135,7 @@ impl Machine {
                 }
             }
             Stage::Second { seen: slot, .. } => {
-                *slot = Some(seen);
+                *slot = Some(Box::new(seen));
                 self.conclude(now, id, effects);
             }
             Stage::Pause(_) => {}

@@ -42,6 +42,24 @@ impl Alarms {
         self.flying = 0;
     }
 
+    /// Adds an alarm in place of one about the same that is not yet in flight, so that there are never
+    /// more than two for each use of a secret.
+    fn say(&mut self, alarm: Alarm) {
+        let about = |alarm: &Alarm| match alarm {
+            Alarm::SecretRefused { probe, secret, .. } | Alarm::SecretCleared { probe, secret } => {
+                (probe.clone(), secret.clone())
+            }
+        };
+        let flying = self.flying;
+        let subject = about(&alarm);
+        let mut place = 0usize;
+        self.unsent.retain(|known| {
+            place += 1;
+            place <= flying || about(known) != subject
+        });
+        self.unsent.push(alarm);
+    }
+
     /// Takes what is refused now; returns whether there is something new to say.
     fn update(&mut self, now: &[Refused]) -> bool {
         let mut refused = BTreeMap::new();
@@ -49,24 +67,19 @@ impl Alarms {
             let key = (one.probe.clone(), one.asked.reference.clone());
             refused.entry(key).or_insert_with(|| one.why.clone());
         }
-        let said = self.unsent.len();
-        for ((probe, secret), detail) in &refused {
-            if self.refused.get(&(probe.clone(), secret.clone())) != Some(detail) {
-                self.unsent.push(Alarm::SecretRefused {
-                    probe: probe.clone(),
-                    secret: secret.0.clone(),
-                    detail: detail.clone(),
-                });
+        let before = std::mem::replace(&mut self.refused, refused.clone());
+        let changed = before != refused;
+        for (key, detail) in &refused {
+            if before.get(key) != Some(detail) {
+                let ((probe, Reference(secret)), detail) = (key.clone(), detail.clone());
+                self.say(Alarm::SecretRefused { probe, secret, detail });
             }
         }
-        for (probe, secret) in self.refused.keys() {
-            if !refused.contains_key(&(probe.clone(), secret.clone())) {
-                self.unsent
-                    .push(Alarm::SecretCleared { probe: probe.clone(), secret: secret.0.clone() });
-            }
+        for key in before.into_keys().filter(|key| !refused.contains_key(key)) {
+            let (probe, Reference(secret)) = key;
+            self.say(Alarm::SecretCleared { probe, secret });
         }
-        self.refused = refused;
-        self.unsent.len() > said
+        changed
     }
 }
 
@@ -89,11 +102,9 @@ impl Machine {
             self.uplink.hurry(now.mono);
         }
         self.policy.remember(refused);
-        if let Some(pins) = self.policy.pins() {
-            if self.saved.as_ref() != Some(pins) {
-                effects.push(Effect::SavePins(pins.clone()));
-                self.saved = Some(pins.clone());
-            }
+        if let Some(pins) = self.policy.pins().filter(|pins| self.saved.as_ref() != Some(*pins)) {
+            effects.push(Effect::SavePins(pins.clone()));
+            self.saved = Some(pins.clone());
         }
     }
 }
