@@ -188,7 +188,7 @@ fn parse(text: &str) -> Result<Contract, Vec<String>> {
         return Err(strange);
     }
     let raw: Raw = serde_json::from_str(text).map_err(at)?;
-    check(raw)
+    accept(raw)
 }
 
 /// Keys that a contract does not have.
@@ -208,7 +208,7 @@ fn strange(tree: &Value) -> Vec<String> {
     found
 }
 
-fn check(raw: Raw) -> Result<Contract, Vec<String>> {
+fn accept(raw: Raw) -> Result<Contract, Vec<String>> {
     let mut problems = Vec::new();
     let mut refuse = |bad: bool, problem: String| {
         if bad {

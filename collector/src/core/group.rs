@@ -27,7 +27,7 @@ pub(super) enum Write {
 }
 
 /// Facts of a batch beside its results.
-struct Sent {
+pub(super) struct Sent {
     agent: AgentName,
     region: Region,
     incarnation: u64,
@@ -38,7 +38,7 @@ struct Sent {
 }
 
 /// What is written for a command, and whom to answer.
-enum Prepared {
+pub(super) enum Prepared {
     Batch(Sent, Input, Reply<Receipt>),
     Act(IncidentId, Input, Reply<Incident>),
     Reload(Option<Input>, Box<Force>, Reply<()>),
@@ -166,7 +166,7 @@ impl Core {
     }
 
     /// The first transaction. Returns what is durable now and waits for the engine.
-    fn stage(&mut self, now: Timestamp, writes: Vec<Write>) -> Vec<Prepared> {
+    pub(super) fn stage(&mut self, now: Timestamp, writes: Vec<Write>) -> Vec<Prepared> {
         let mut overlay = Overlay::default();
         let prepared: Vec<Prepared> =
             writes.into_iter().filter_map(|write| self.prepare(now, write, &mut overlay)).collect();
@@ -277,7 +277,7 @@ impl Core {
     }
 
     /// Answers the senders, whose data is durable, then gives the engine each input in order.
-    fn decide(&mut self, now: Timestamp, staged: Vec<Prepared>) {
+    pub(super) fn decide(&mut self, now: Timestamp, staged: Vec<Prepared>) {
         let mut inputs = Vec::new();
         let mut after = Vec::new();
         for one in staged {

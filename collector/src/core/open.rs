@@ -21,8 +21,8 @@ use crate::store::{self, Doing, Error, Store, unsigned};
 use crate::view::Newest;
 
 /// The engine as the journal makes it.
-struct Rebuilt {
-    engine: Engine,
+pub(super) struct Rebuilt {
+    pub(super) engine: Engine,
     position: u64,
     effect: u64,
     now: Timestamp,
@@ -32,7 +32,7 @@ struct Rebuilt {
 
 /// Loads the newest snapshot and applies what the journal has after it. Effects that were committed
 /// before are dropped by their number; the others wait to be.
-fn rebuild(db: &Connection) -> Result<Rebuilt, Error> {
+pub(super) fn rebuild(db: &Connection) -> Result<Rebuilt, Error> {
     let Some(base) = journal::newest(db)? else {
         return Err(Error::Other("the store has no snapshot of the engine".into()));
     };

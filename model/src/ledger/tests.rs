@@ -69,7 +69,7 @@ fn a_vote_holds_for_twice_its_interval_and_the_grace() {
             vec!["0 up", "30 unknown"],
         ),
         (
-            "late data finds its place",
+            "what comes late finds its place",
             "a 60 up 60; a 0 down 60",
             vec!["0 down", "60 up", "190 unknown"],
         ),

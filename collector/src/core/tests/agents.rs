@@ -163,7 +163,7 @@ fn a_changed_configuration_is_journaled_and_told_to_all_regions_and_a_wrong_one_
 #[test]
 fn people_act_on_what_is_there_and_open() {
     let mut bench = Bench::new();
-    for (seq, second) in [(1, 0), (2, 60), (3, 70), (4, 80), (5, 90)] {
+    for (seq, second) in [(1, 30), (2, 60), (3, 70), (4, 80), (5, 90)] {
         bench.at(second * 1000);
         let found = result("local", "eu", seq, START + second * 1000, seq == 1);
         bench.ingest("eu", vec![found]).unwrap();
@@ -198,12 +198,15 @@ fn people_act_on_what_is_there_and_open() {
 fn a_statement_is_reckoned_from_the_stored_results() {
     let mut bench = Bench::new();
     // A day of one result a minute in two of three regions, down for the first six hours.
-    for minute in 0..1440_i64 {
-        bench.at(minute * 60_000);
+    for hour in 0..24_i64 {
+        bench.at((hour + 1) * 3_600_000);
         for place in &REGIONS[..2] {
-            let seq = u64::try_from(minute + 1).unwrap();
-            let found = result("shop", place, seq, START + minute * 60_000, minute >= 360);
-            bench.ingest(place, vec![found]).unwrap();
+            let minutes = hour * 60..(hour + 1) * 60;
+            let found = minutes.map(|minute| {
+                let seq = u64::try_from(minute + 1).unwrap();
+                result("shop", place, seq, START + minute * 60_000, hour >= 6)
+            });
+            bench.ingest(place, found.collect()).unwrap();
         }
     }
     bench.at(86_400_000);

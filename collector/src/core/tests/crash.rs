@@ -61,7 +61,13 @@ fn deliver(bench: &mut Bench) {
 
 /// Runs the story with a crash in one step, or none.
 fn story(crash: Option<(i64, Hit)>, snapshots: bool) -> Bench {
+    told(crash, snapshots).0
+}
+
+/// The story, and the orders that were given in it.
+fn told(crash: Option<(i64, Hit)>, snapshots: bool) -> (Bench, Vec<String>) {
     let mut bench = Bench::new();
+    let (mut orders, mut given) = (bench.handle.orders(), Vec::new());
     for step in 0..STEPS {
         let mut group = writes(&mut bench, step, false);
         if let Some((_, hit)) = crash.filter(|(at, _)| *at == step) {
@@ -84,21 +90,27 @@ fn story(crash: Option<(i64, Hit)>, snapshots: bool) -> Bench {
             let core = bench.core();
             core.snapshot(core.now);
         }
+        while let Ok((region, order)) = orders.try_recv() {
+            given.push(format!("{region} {order:?}"));
+        }
     }
-    bench
+    (bench, given)
 }
 
 #[test]
 fn a_crash_at_any_point_changes_no_decision_and_loses_no_result() {
-    let calm = story(None, false).dump();
+    let (calm, orders) = told(None, false);
+    let calm = calm.dump();
+    assert!(!orders.is_empty(), "the story has no order");
     for sort in ["flip", "incident", "notice", "attempt", "result"] {
         let lines = calm.iter().filter(|line| line.contains(&format!("\"{sort}\"")));
         assert!(lines.count() > 0, "the story has no {sort}");
     }
     for step in 0..STEPS {
         for hit in [Hit::Staged, Hit::Decided, Hit::Done] {
-            let crashed = story(Some((step, hit)), step % 2 == 0).dump();
-            assert_eq!(crashed, calm, "crash at step {step}, {hit:?}");
+            let (crashed, given) = told(Some((step, hit)), step % 2 == 0);
+            assert_eq!(crashed.dump(), calm, "crash at step {step}, {hit:?}");
+            assert_eq!(given, orders, "orders of a crash at step {step}, {hit:?}");
         }
     }
 }

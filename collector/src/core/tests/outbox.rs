@@ -9,7 +9,7 @@ use model::incident::NoticeKey;
 /// A bench on which `local` is down and one notice is due.
 fn down() -> Bench {
     let mut bench = Bench::new();
-    for (seq, second) in [(1, 0), (2, 60), (3, 70), (4, 80), (5, 90)] {
+    for (seq, second) in [(1, 30), (2, 60), (3, 70), (4, 80), (5, 90)] {
         bench.at(second * 1000);
         let found = result("local", "eu", seq, START + second * 1000, seq == 1);
         bench.ingest("eu", vec![found]).unwrap();
@@ -32,6 +32,9 @@ fn a_claim_lasts_a_minute_and_a_retry_waits_for_its_time() {
     assert_eq!(first.len(), 1, "{first:?}");
     let key = first[0].notice.key.clone();
     assert_eq!(first[0].attempts, 0);
+    // Nobody falls silent meanwhile.
+    bench.at(130_000);
+    bench.ingest("eu", Vec::new()).unwrap();
     bench.at(149_000);
     assert_eq!(claim(&mut bench), []);
     bench.at(150_000);
@@ -75,9 +78,11 @@ fn old_notices_and_their_attempts_are_removed_with_the_results() {
     let mut bench = down();
     let key = claim(&mut bench)[0].notice.key.clone();
     attempted(&mut bench, &key, Attempted::Delivered).unwrap();
-    let keep = super::watch().retention + Millis::from_secs(2 * 86_400);
-    bench.at(keep.ms());
-    for _ in 0..100 {
+    let mut short = super::watch();
+    short.retention = Millis::from_secs(86_400);
+    bench.ask(|reply| Command::Reload(Box::new(Ok(short)), reply)).unwrap();
+    bench.at(3 * 86_400_000);
+    for _ in 0..10 {
         bench.core().idle();
         let later = bench.clock.load(std::sync::atomic::Ordering::Relaxed) + 60_000;
         bench.at(later - START);

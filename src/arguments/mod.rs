@@ -1,11 +1,17 @@
 //! The command line, word for word as it is documented.
 
+mod ask;
+mod keep;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+pub use ask::{Incident, IncidentCommand, Incidents, Numbered, Report, Status, Where};
+pub use keep::{Backup, BackupCommand, Replay, Restore, Role, Token, TokenAdd, TokenCommand};
+
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use model::name::{AgentName, ProbeName, Region, ServiceName};
+use model::name::{ProbeName, Region};
 use url::Url;
 
 use crate::exit;
@@ -225,258 +231,6 @@ pub struct Probe {
     pub format: Format,
 }
 
-/// Where the collector is and who asks.
-#[derive(Args, Debug)]
-pub struct Where {
-    /// The folder of the collector; its address and a token are found there.
-    #[arg(long, value_name = "DIR", default_value = DATA)]
-    pub data: PathBuf,
-    /// Where the collector is, with a token in $WATCHPOST_TOKEN.
-    #[arg(long, value_name = "URL", value_parser = web_address)]
-    pub collector: Option<Url>,
-    /// PEM file of the authorities to trust for the collector instead of the system's.
-    #[arg(long, value_name = "FILE")]
-    pub collector_ca: Option<PathBuf>,
-}
-
-/// Where the collector is, and the form of its answer.
-#[derive(Args, Debug)]
-pub struct Status {
-    /// Whom to ask.
-    #[command(flatten)]
-    pub place: Where,
-    /// Form of the answer.
-    #[arg(long, value_enum, default_value_t = Format::Table)]
-    pub format: Format,
-}
-
-/// `watchpost incidents`.
-#[derive(Args, Debug)]
-pub struct Incidents {
-    /// Whom to ask.
-    #[command(flatten)]
-    pub place: Where,
-    /// Only those in this state.
-    #[arg(long, value_enum)]
-    pub state: Option<StateFilter>,
-    /// At most so many, 1 to 1000.
-    #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=1000))]
-    pub limit: u32,
-    /// Form of the answer.
-    #[arg(long, value_enum, default_value_t = Format::Table)]
-    pub format: Format,
-}
-
-/// Which incidents.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum StateFilter {
-    /// Triggered or acknowledged.
-    Open,
-    /// Nobody has it.
-    Triggered,
-    /// Somebody has it.
-    Acknowledged,
-    /// Over.
-    Resolved,
-}
-
-impl StateFilter {
-    /// The word for it in a question.
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Open => "open",
-            Self::Triggered => "triggered",
-            Self::Acknowledged => "acknowledged",
-            Self::Resolved => "resolved",
-        }
-    }
-}
-
-/// `watchpost incident`.
-#[derive(Args, Debug)]
-pub struct Incident {
-    /// What to do with it.
-    #[command(subcommand)]
-    pub command: IncidentCommand,
-}
-
-/// What can be done with an incident.
-#[derive(Debug, Subcommand)]
-pub enum IncidentCommand {
-    /// Show its whole story.
-    Show(Numbered),
-    /// Take it: escalation waits.
-    Acknowledge(Numbered),
-    /// Close it by hand.
-    Resolve {
-        /// Which.
-        #[command(flatten)]
-        which: Numbered,
-        /// Why, for the story.
-        #[arg(long, value_name = "TEXT")]
-        reason: Option<String>,
-    },
-    /// Write something down in its story.
-    Note {
-        /// Which.
-        #[command(flatten)]
-        which: Numbered,
-        /// What; without it, stdin is read.
-        text: Option<String>,
-    },
-}
-
-/// One incident.
-#[derive(Args, Debug)]
-pub struct Numbered {
-    /// Its number.
-    #[arg(value_parser = incident_number)]
-    pub id: u64,
-    /// Whom to ask.
-    #[command(flatten)]
-    pub place: Where,
-    /// Form of the answer.
-    #[arg(long, value_enum, default_value_t = Format::Table)]
-    pub format: Format,
-}
-
-/// `watchpost report`.
-#[derive(Args, Debug)]
-pub struct Report {
-    /// Whom to ask.
-    #[command(flatten)]
-    pub place: Where,
-    /// One service; default: every service with an objective.
-    #[arg(long, value_name = "NAME", value_parser = ServiceName::new)]
-    pub service: Option<ServiceName>,
-    /// A period, such as 2026-10; default: the one that runs now.
-    #[arg(long, value_name = "PERIOD")]
-    pub period: Option<String>,
-    /// Form of the answer.
-    #[arg(long, value_enum, default_value_t = Format::Table)]
-    pub format: Format,
-    /// Compute from this file of observations instead, one JSON object a line.
-    #[arg(long, value_name = "FILE", requires = "contract", conflicts_with_all = ["service", "period", "collector"])]
-    pub observations: Option<PathBuf>,
-    /// What the observations are judged by.
-    #[arg(long, value_name = "FILE", requires = "observations")]
-    pub contract: Option<PathBuf>,
-    /// Print the burn rates at these instants instead.
-    #[arg(long, value_name = "MS[,MS…]", requires = "observations")]
-    pub burn_at: Option<String>,
-}
-
-/// `watchpost token`.
-#[derive(Args, Debug)]
-pub struct Token {
-    /// What to do.
-    #[command(subcommand)]
-    pub command: TokenCommand,
-}
-
-/// What can be done with tokens.
-#[derive(Debug, Subcommand)]
-pub enum TokenCommand {
-    /// Make one; its secret is printed once, alone.
-    Add(TokenAdd),
-    /// List them, without their secrets.
-    List {
-        /// The collector's folder.
-        #[arg(long, value_name = "DIR", default_value = DATA)]
-        data: PathBuf,
-        /// Form of the answer.
-        #[arg(long, value_enum, default_value_t = Format::Table)]
-        format: Format,
-    },
-    /// Make one worthless.
-    Revoke {
-        /// Its id or its name.
-        #[arg(value_name = "ID|NAME")]
-        which: String,
-        /// The collector's folder.
-        #[arg(long, value_name = "DIR", default_value = DATA)]
-        data: PathBuf,
-    },
-}
-
-/// `watchpost token add`.
-#[derive(Args, Debug)]
-#[command(group(clap::ArgGroup::new("whose").required(true).args(["agent", "name"])))]
-pub struct TokenAdd {
-    /// The collector's folder.
-    #[arg(long, value_name = "DIR", default_value = DATA)]
-    pub data: PathBuf,
-    /// For an agent of this name.
-    #[arg(long, value_name = "NAME", value_parser = AgentName::new, requires = "region", conflicts_with_all = ["name", "role"])]
-    pub agent: Option<AgentName>,
-    /// The region that agent speaks for.
-    #[arg(long, value_name = "NAME", value_parser = Region::new, requires = "agent")]
-    pub region: Option<Region>,
-    /// For a person or program of this name.
-    #[arg(long, value_name = "NAME", requires = "role")]
-    pub name: Option<String>,
-    /// What that person or program may do.
-    #[arg(long, value_enum, requires = "name")]
-    pub role: Option<Role>,
-}
-
-/// What a person or program may do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Role {
-    /// Reads.
-    Viewer,
-    /// Acknowledges, resolves, notes.
-    Responder,
-    /// All.
-    Admin,
-}
-
-/// `watchpost replay`.
-#[derive(Args, Debug)]
-pub struct Replay {
-    /// The collector's folder.
-    #[arg(long, value_name = "DIR", default_value = DATA)]
-    pub data: PathBuf,
-    /// Form of the answer.
-    #[arg(long, value_enum, default_value_t = Format::Table)]
-    pub format: Format,
-}
-
-/// `watchpost backup`.
-#[derive(Args, Debug)]
-#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
-pub struct Backup {
-    /// Something other than making a copy.
-    #[command(subcommand)]
-    pub command: Option<BackupCommand>,
-    /// The collector's folder.
-    #[arg(long, value_name = "DIR", default_value = DATA)]
-    pub data: PathBuf,
-    /// The copy; it must not exist.
-    #[arg(required = true)]
-    pub file: Option<PathBuf>,
-}
-
-/// What can be done with a copy.
-#[derive(Debug, Subcommand)]
-pub enum BackupCommand {
-    /// Read a copy from beginning to end and say whether it is whole.
-    Verify {
-        /// The copy.
-        file: PathBuf,
-    },
-}
-
-/// `watchpost restore`.
-#[derive(Args, Debug)]
-pub struct Restore {
-    /// The copy.
-    pub file: PathBuf,
-    /// The folder to make; it must not hold a store.
-    #[arg(long, value_name = "DIR")]
-    pub data: PathBuf,
-}
-
 fn address(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| "write an address and a port, such as 127.0.0.1:8420".into())
 }
@@ -492,11 +246,6 @@ fn web_address(text: &str) -> Result<Url, String> {
         }
         _ => Err("it begins with http:// or https:// and names a host".into()),
     }
-}
-
-fn incident_number(text: &str) -> Result<u64, String> {
-    let digits = text.strip_prefix('#').unwrap_or(text);
-    digits.parse().map_err(|_| "an incident is named by its number, such as 12".into())
 }
 
 #[cfg(test)]
@@ -521,7 +270,5 @@ mod tests {
         ] {
             assert_eq!(web_address(text).is_ok(), good, "{text}");
         }
-        assert_eq!(incident_number("#7"), Ok(7));
-        assert!(incident_number("seven").is_err());
     }
 }
