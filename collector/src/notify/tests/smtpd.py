@@ -16,7 +16,9 @@ from aiosmtpd.smtp import SMTP, AuthResult
 
 
 class Mailbox:
-    def __init__(self, directory):
+    def __init__(self, directory, direct):
+        # A session of a connection that began with TLS does not know it.
+        self.direct = direct
         self.directory = pathlib.Path(directory)
         self.count = 0
 
@@ -35,7 +37,7 @@ class Mailbox:
         facts = {
             "from": envelope.mail_from,
             "to": envelope.rcpt_tos,
-            "tls": session.ssl is not None,
+            "tls": session.ssl is not None or self.direct,
             "user": getattr(session.auth_data, "login", b"").decode(),
         }
         stem.with_suffix(".json").write_text(json.dumps(facts))
@@ -53,7 +55,7 @@ async def main():
     def authenticate(server, session, envelope, mechanism, data):
         return AuthResult(success=(data.login, data.password) == credentials, auth_data=data)
 
-    mailbox = Mailbox(directory)
+    mailbox = Mailbox(directory, mode == "tls")
 
     def protocol():
         return SMTP(
@@ -63,7 +65,7 @@ async def main():
             require_starttls=mode == "starttls",
             authenticator=authenticate if credentials else None,
             auth_required=bool(credentials),
-            auth_require_tls=bool(credentials),
+            auth_require_tls=mode == "starttls",
         )
 
     loop = asyncio.get_running_loop()
