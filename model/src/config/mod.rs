@@ -4,6 +4,24 @@
 //! ones, so that every mistake in their parameters is found with its place; the collector's
 //! decisions, the journal and the wire carry them as [`Opaque`].
 
+mod access;
+mod address;
+mod at;
+mod fault;
+mod problem;
+mod raw;
+mod reader;
+mod rules;
+mod scalar;
+mod schema;
+pub mod tree;
+mod value;
+mod worded;
+
+pub use problem::{PROBLEMS_MAX, Problem, cut, render};
+pub use rules::read;
+pub use schema::schema;
+
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::string::String;
@@ -206,7 +224,19 @@ pub enum DownWhen {
 }
 
 /// How bad an incident is. `Critical` wakes people.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Serialize,
+    Deserialize,
+    schemars::JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Severity {
     /// For the log.
@@ -378,7 +408,9 @@ pub struct Smtp {
 }
 
 /// How an SMTP connection is protected.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum SmtpSecurity {
     /// STARTTLS, required.

@@ -33,10 +33,9 @@ pub(super) struct AgentState {
 }
 
 impl Engine {
-    /// Whether agents of the region were heard once, and none of them is heard now.
+    /// Whether no agent of the region is heard now.
     pub(super) fn region_silent(&self, region: &Region) -> bool {
-        let mut agents = self.agents.values().filter(|agent| agent.region == *region).peekable();
-        agents.peek().is_some() && agents.all(|agent| agent.silent)
+        !self.agents.values().any(|agent| agent.region == *region && !agent.silent)
     }
 
     /// An agent was heard.

@@ -75,10 +75,14 @@ impl Engine {
         let key = incident.key.clone();
         self.forget_silent(&key);
         self.plan_agents();
-        for state in self.probes.values_mut().filter(|state| state.incident == Some(id)) {
-            state.incident = None;
-        }
         self.end(id, self.now, Some(who), "resolved by hand", out);
+        let about = self.probes.iter_mut().find(|(_, state)| state.incident == Some(id));
+        if let Some((name, state)) = about {
+            state.incident = None;
+            // Without an incident there is no recovery to wait for.
+            let name = name.clone();
+            self.evaluate(&name, out);
+        }
     }
 
     /// The trouble of this key is over, if it was open.

@@ -96,8 +96,8 @@ pub struct Terms {
     pub min_outage: Millis,
     /// How long before its start a maintenance must have been announced.
     pub notice: Millis,
-    /// `(from this availability in ppm up, percent)`: of a breached period, the first one from the
-    /// highest down that the availability reaches; none reached: no credit.
+    /// `(below this availability in ppm, percent)`, in any order: of a breached period, the lowest
+    /// that the availability is below; not below any: no credit.
     pub credits: Vec<(u32, u32)>,
     /// Planned windows.
     pub windows: Vec<Window>,
@@ -140,9 +140,9 @@ impl Terms {
 
     /// The percentage that an availability of `up` in `up + down` earns back.
     fn credit(&self, up: i64, down: i64) -> i64 {
-        let reached = |bound: u32| wide(up, PPM) >= wide(up.saturating_add(down), bound.into());
-        let tiers = self.credits.iter().filter(|(bound, _)| reached(*bound));
-        tiers.max_by_key(|(bound, _)| *bound).map_or(0, |(_, percent)| i64::from(*percent))
+        let below = |bound: u32| wide(up, PPM) < wide(up.saturating_add(down), bound.into());
+        let tiers = self.credits.iter().filter(|(bound, _)| below(*bound));
+        tiers.min_by_key(|(bound, _)| *bound).map_or(0, |(_, percent)| i64::from(*percent))
     }
 }
 

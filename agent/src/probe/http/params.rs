@@ -22,9 +22,30 @@ const RULES_MAX: usize = 64;
 /// The longest body that is sent, in bytes.
 const SENT_BODY_BYTES_MAX: usize = 64 * 1024;
 
+/// An example for the documentation: what stands beside a probe's name in probes.yaml.
+pub const EXAMPLE: &str = r#"http:
+  url: "https://shop.example/health"
+  headers: { Accept: application/json }
+  bearer_token: "${env:SHOP_HEALTH_TOKEN}"
+  status: [200-299]
+  response_headers: { Content-Type: json, X-Debug: { absent: true } }
+  json:
+    - { pointer: /state, equals: ok }
+    - { pointer: /queue/length, max: 1000 }
+  max_time: 2s
+  tls: { fail_days: 14 }
+"#;
+
 /// Asks an HTTP server and judges its answer.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+///
+/// Phases: `dns`, `connect`, `tls`, `first_byte`, `transfer`; those of redirects add up. Values:
+/// `http_status_code`, `http_version` (11, 20), `redirects`, `body_bytes`, and with TLS
+/// `certificate_expiry_s` (when the first certificate of the chain ends, seconds since 1970) and
+/// `tls_version` (12, 13). The first MiB of a body is read and judged. Credentials, configured
+/// headers and bodies are never sent to another origin than the URL's.
+#[derive(Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(remote = "Self", deny_unknown_fields)]
+#[schemars(rename = "Http", extend("x-example" = EXAMPLE))]
 pub struct Params {
     /// What is asked: a whole http or https URL. A user name and password in it are sent as basic
     /// authentication.
@@ -183,6 +204,13 @@ impl JsonSchema for Version {
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({ "enum": ["any", "1.1", "2", 1.1, 2] })
+    }
+}
+
+impl std::fmt::Debug for Params {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // Headers, tokens and bodies may hold credentials that were written out.
+        write!(out, "http::Params({:?}, …)", self.url)
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod outages;
 mod people;
+mod random;
 mod silence;
 
 use alloc::boxed::Box;
@@ -198,7 +199,7 @@ fn run(
         let mut effects = between(engine, now, &input);
         effects.extend(engine.handle(now, input));
         let second = now.ms() / 1000;
-        told.extend(effects.iter().map(|effect| format!("{second:>4} {}", show(effect))));
+        told.extend(effects.iter().map(|effect| format!("{second:<4} {}", show(effect))));
     }
     told
 }

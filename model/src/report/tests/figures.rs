@@ -72,19 +72,19 @@ fn what_cannot_be_divided_is_null() {
 }
 
 #[test]
-fn a_credit_follows_from_a_breach_by_the_tier_that_is_reached() {
+fn a_credit_follows_from_a_breach_by_the_lowest_tier_it_is_below() {
     let mut shuffled = terms();
     shuffled.credits.reverse();
     let mut open = terms();
-    open.credits = vec![(990_000, 10)];
+    open.credits = vec![(990_000, 5)];
     for (up, unknown, percent, of_open) in [
         (999_000, 0, 0, 0),
-        (998_999, 0, 10, 10),
-        (990_000, 0, 10, 10),
-        (989_999, 0, 25, 0),
-        (950_000, 0, 25, 0),
-        (949_999, 0, 100, 0),
-        (0, 0, 100, 0),
+        (998_999, 0, 10, 0),
+        (990_000, 0, 10, 0),
+        (989_999, 0, 25, 5),
+        (950_000, 0, 25, 5),
+        (949_999, 0, 100, 5),
+        (0, 0, 100, 5),
         // Not breached for certain: nothing yet.
         (900_000, 1_000_000_000, 0, 0),
     ] {

@@ -25,7 +25,7 @@ fn terms() -> Terms {
         grace: Millis::from_secs(10),
         min_outage: Millis::ZERO,
         notice: Millis::ZERO,
-        credits: vec![(990_000, 10), (950_000, 25), (0, 100)],
+        credits: vec![(999_000, 10), (990_000, 25), (950_000, 100)],
         windows: vec![],
     }
 }
