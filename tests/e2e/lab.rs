@@ -20,6 +20,13 @@ pub const ANCHOR: &str = "10.231.0.3";
 
 static LABS: AtomicU32 = AtomicU32::new(0);
 
+/// The clock on the wall, which the programs and receivers stamp with too.
+#[expect(clippy::disallowed_methods, reason = "real programs are compared with the real time")]
+pub fn now_ms() -> i64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    i64::try_from(since.expect("after 1970").as_millis()).expect("fits")
+}
+
 /// Asks `condition` again and again until it gives something; panics with `what` after `limit`.
 pub async fn eventually<T, F: Future<Output = Option<T>>>(
     what: &str,

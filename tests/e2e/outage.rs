@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::lab::{COLLECTOR, Lab, TARGET, eventually};
+use crate::lab::{COLLECTOR, Lab, TARGET, eventually, now_ms};
 
 pub const CONFIG: &str = r#"
 version: 1
@@ -56,12 +56,6 @@ pub async fn running(config: &str) -> Lab {
     })
     .await;
     lab
-}
-
-fn now_ms() -> i64 {
-    let since = std::fs::metadata("/proc/self").and_then(|m| m.modified()).expect("a clock");
-    let since = since.duration_since(std::time::UNIX_EPOCH).expect("after 1970");
-    i64::try_from(since.as_millis()).expect("fits")
 }
 
 fn hooks<'a>(rows: &'a [Value], path: &str, event: &str) -> Vec<&'a Value> {

@@ -8,6 +8,8 @@ use reqwest::header::CONTENT_TYPE;
 use reqwest::{Client, StatusCode};
 use serde_json::{Value, json};
 
+use crate::lab::now_ms;
+
 const JSON: &str = "application/json";
 const PACKED: &str = model::wire::CONTENT_TYPE_PACKED;
 
@@ -88,12 +90,6 @@ impl Collector {
     }
 }
 
-fn now_ms() -> i64 {
-    let since = std::fs::metadata("/proc/self").and_then(|m| m.modified()).expect("a clock");
-    let since = since.duration_since(std::time::UNIX_EPOCH).expect("after 1970");
-    i64::try_from(since.as_millis()).expect("fits")
-}
-
 fn result(seq: u64, probe: &str, started_ms: i64) -> Value {
     json!({"probe": probe, "seq": seq, "slot_ms": started_ms, "started_ms": started_ms,
         "interval_ms": 60_000, "outcome": "passed", "duration_us": 900, "phases_us": {"connect": 900}})
@@ -121,15 +117,15 @@ async fn a_batch_that_may_not_come_in_gets_a_typed_and_counted_answer() {
     assert!(bomb.len() < 64 * 1024, "a bomb is small: {}", bomb.len());
     let whole = zstd::bulk::compress(&[10, 3, b'e', b'u', b'-'], 3).expect("a piece");
     for (what, token, kind, body, status, code) in [
-        ("no token", None, JSON, good(), 401, "unauthorised"),
-        ("a wrong token", Some("wpa_12345678_nonsense"), JSON, good(), 401, "unauthorised"),
+        ("no token", None, JSON, good(), 401, "no_token"),
+        ("a wrong token", Some("wpa_12345678_nonsense"), JSON, good(), 401, "bad_token"),
         (
             "a revoked token",
             Some(revoked.as_str()),
             JSON,
             batch("eu-2", "eu", &[]),
             401,
-            "unauthorised",
+            "bad_token",
         ),
         ("a person's token", Some(viewer.as_str()), JSON, good(), 403, "forbidden"),
         ("another agent", Some(token.as_str()), JSON, batch("us-1", "eu", &[]), 403, "not_yours"),

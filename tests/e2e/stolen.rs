@@ -74,6 +74,42 @@ fn hear(stream: &mut TcpStream, kept: &Heard, answer: &str) {
     }
 }
 
+/// An honest target behind TLS: remembers what it hears inside. Its authority is in the file.
+fn listen_sealed() -> (SocketAddr, Heard, tempfile::NamedTempFile) {
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).expect("a certificate");
+    let authority = tempfile::NamedTempFile::new().expect("a file");
+    std::fs::write(authority.path(), made.cert.pem()).expect("written");
+    let key = rustls::pki_types::PrivateKeyDer::try_from(made.signing_key.serialize_der())
+        .expect("a key");
+    let config = rustls::ServerConfig::builder()
+        .with_no_client_auth()
+        .with_single_cert(vec![made.cert.der().clone()], key)
+        .expect("a configuration");
+    let config = Arc::new(config);
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("an address");
+    let heard = Heard::default();
+    let kept = heard.clone();
+    std::thread::spawn(move || {
+        for stream in listener.incoming().map_while(Result::ok) {
+            let connection = rustls::ServerConnection::new(config.clone()).expect("a connection");
+            let kept = kept.clone();
+            std::thread::spawn(move || {
+                let mut stream = rustls::StreamOwned::new(connection, stream);
+                let mut buffer = [0; 4096];
+                if let Ok(length) = stream.read(&mut buffer) {
+                    kept.0.lock().expect("heard").extend_from_slice(&buffer[..length]);
+                    let _ = stream.write_all(http("200 OK").as_bytes());
+                    stream.conn.send_close_notify();
+                    let _ = stream.flush();
+                }
+            });
+        }
+    });
+    (address, heard, authority)
+}
+
 fn http(head: &str) -> String {
     format!("HTTP/1.1 {head}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
 }
@@ -159,6 +195,7 @@ impl Agent {
             .arg(folder.path().join("data"))
             .env("WATCHPOST_TOKEN", "wpa_test")
             .env("KEY", SECRET)
+            .env("SEALED_KEY", SECRET)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(log)
@@ -212,6 +249,15 @@ async fn a_stolen_collector_never_gets_a_secret() {
     })
     .await;
 
+    let (sealed, heard_sealed, authority) = listen_sealed();
+    let auth_sealed = json!({"username": "watch", "password": "${env:SEALED_KEY}"});
+    let tls = json!({"ca_file": authority.path()});
+    thief.assign("sealed", &json!({"http": {"url": format!("https://{sealed}/"), "basic_auth": auth_sealed, "tls": tls}}));
+    eventually("the honest target behind TLS gets its secret", LIMIT, || async {
+        (heard_sealed.secret() && thief.outcome("sealed")? == "passed -").then_some(())
+    })
+    .await;
+
     let url = |address: SocketAddr| format!("http://{address}/");
     let to_evil = |fields: Value| {
         let mut http = json!({"url": url(evil)});
@@ -223,8 +269,12 @@ async fn a_stolen_collector_never_gets_a_secret() {
         ("other-port", json!({"http": {"url": url(other_port), "basic_auth": auth}})),
         ("other-kind", json!({"tcp": {"address": honest.to_string(), "send": "${env:KEY}"}})),
         (
-            "to-tls",
-            json!({"http": {"url": format!("https://{honest}/"), "basic_auth": auth, "tls": {"verify": false}}}),
+            "plain-instead-of-tls",
+            json!({"http": {"url": format!("http://{sealed}/"), "basic_auth": auth_sealed}}),
+        ),
+        (
+            "unverified-tls",
+            json!({"http": {"url": format!("https://{sealed}/"), "basic_auth": auth_sealed, "tls": {"verify": false}}}),
         ),
         ("in-path", json!({"http": {"url": format!("http://{honest}/${{env:KEY}}")}})),
         ("in-path-of-evil", json!({"http": {"url": format!("http://{evil}/${{env:KEY}}")}})),
@@ -239,15 +289,19 @@ async fn a_stolen_collector_never_gets_a_secret() {
         ),
         ("turning", json!({"http": {"url": url(turning), "basic_auth": auth}})),
     ];
-    let before = heard_honest.0.lock().expect("heard").len();
+    let heard_lengths =
+        || [&heard_honest, &heard_sealed].map(|heard| heard.0.lock().expect("heard").len());
+    let mut before = None;
     for (name, kind) in &shapes {
         thief.assign(name, kind);
         eventually(&format!("{name} is refused"), LIMIT, || async {
             (thief.outcome(name)? == "void secret").then_some(())
         })
         .await;
+        // From the first refusal on, the honest probes run no more.
+        before.get_or_insert_with(heard_lengths);
     }
-    assert_eq!(heard_honest.0.lock().expect("heard").len(), before, "nothing more was said there");
+    assert_eq!(before, Some(heard_lengths()), "nothing more was said to the honest ones");
     for (who, heard) in [("evil", &heard), ("port", &heard_port), ("turning", &heard_turning)] {
         assert!(!heard.secret(), "{who} has the secret");
     }

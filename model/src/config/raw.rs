@@ -163,7 +163,7 @@ pub struct Policy {
     /// How often all steps run again, 0 to 100. Default: 3.
     #[schemars(range(max = 100))]
     pub repeat: Option<At<u32>>,
-    /// Time before they run again, and then between repeats of the last step, 1m to 1d. Default: 30m.
+    /// Time before they run again, and then between repeats of the last step, 1s to 1d. Default: 30m.
     pub repeat_every: Option<At<Length>>,
 }
 

@@ -298,12 +298,14 @@ impl Engine {
     }
 
     /// Writes what each region says of a probe that has an incident; a change of a vote or of a
-    /// reason's word is worth a new summary, a change of detail alone is not.
+    /// reason's word is worth a new summary, a change of detail alone is not. A vote that came late
+    /// may show that the quorum was down since earlier: `started`.
     pub(super) fn see(
         &mut self,
         id: IncidentId,
         probe: &ProbeName,
         says: BTreeMap<Region, RegionSays>,
+        started: Option<Timestamp>,
         out: &mut Vec<Effect>,
     ) {
         let now = self.now;
@@ -319,6 +321,8 @@ impl Engine {
             return;
         }
         story.incident.regions = says;
+        story.incident.started =
+            started.map_or(story.incident.started, |s| s.min(story.incident.started));
         if down(&story.incident.regions) > story.down_most {
             story.down_most = down(&story.incident.regions);
             story.incident.summary = summary(probe, &story.incident.regions);

@@ -135,7 +135,9 @@ impl Engine {
             let says = says(&state, &count);
             self.flip((&watch, probe), &mut state, verdict, &says, out);
             if let Some(id) = state.incident {
-                self.see(id, &probe.name, says, out);
+                let down = state.verdict == Verdict::Down;
+                let started = down.then(|| began(probe, &state, self.now));
+                self.see(id, &probe.name, says, started, out);
             }
             let again = self.again(probe, &state);
             self.timers.set(Subject::Probe(name.clone()), again);

@@ -24,7 +24,7 @@ use super::reader::Reader;
 use super::tree::{Content, Node, Place};
 use super::value::{Length, Name};
 use super::worded::{Nouns, entries};
-use super::{Config, Word};
+use super::{Config, RETENTION_DEFAULT, Word};
 use crate::name::Region;
 use crate::secret::Resolver;
 use crate::time::Millis;
@@ -35,8 +35,6 @@ const VERSION: u64 = 1;
 pub const REGIONS_MAX: usize = 64;
 /// The most labels on a probe.
 pub const LABELS_MAX: usize = 32;
-/// How long results are kept unless said otherwise.
-const RETENTION: Millis = Millis::from_secs(180 * 86_400);
 const RETENTION_MIN: Millis = Millis::from_secs(86_400);
 const RETENTION_MAX: Millis = Millis::from_secs(3650 * 86_400);
 /// The region of a file that names none.
@@ -93,7 +91,7 @@ fn read_top<K: Word, N: Word>(tree: &Node, resolve: &Resolver, log: &Log) -> Opt
     let maintenance = services::maintenance(&top.maintenance, &services.names, log);
     let smtp = people::smtp(&top.smtp, log);
     let retention =
-        within(&top.retention, "retention", (RETENTION_MIN, RETENTION_MAX), RETENTION, log);
+        within(&top.retention, "retention", (RETENTION_MIN, RETENTION_MAX), RETENTION_DEFAULT, log);
     Some(Config {
         regions: regions.list,
         probes: probes.list?,

@@ -20,7 +20,7 @@ const MAIL: &str = "email";
 const REPEAT: u32 = 3;
 const REPEAT_MAX: u32 = 100;
 const REPEAT_EVERY: Millis = Millis::from_secs(1800);
-const REPEAT_EVERY_BOUNDS: (Millis, Millis) = (Millis::from_secs(60), Millis::from_secs(86_400));
+const REPEAT_EVERY_BOUNDS: (Millis, Millis) = (Millis::from_secs(1), Millis::from_secs(86_400));
 /// When a later step follows unless said otherwise, and at most.
 const AFTER: Millis = Millis::from_secs(300);
 const AFTER_MAX: Millis = Millis::from_secs(7 * 86_400);
