@@ -161,6 +161,8 @@ pub struct Claimed {
 pub enum Attempted {
     /// The contact's side took it.
     Delivered,
+    /// The contact's notifier does not tell this kind of event; nothing was sent.
+    Unwanted,
     /// Not now: try again at that time.
     Retry {
         /// When.

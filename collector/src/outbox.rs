@@ -133,7 +133,7 @@ impl Outbox {
         self.record(&told).await;
         let again = match &told.attempted {
             Attempted::Retry { at, .. } => Some(*at),
-            Attempted::Delivered | Attempted::Undeliverable { .. } => None,
+            Attempted::Delivered | Attempted::Unwanted | Attempted::Undeliverable { .. } => None,
         };
         let behind = self.lanes.free(&told.claimed, again);
         if let Some(at) = again {
@@ -163,6 +163,7 @@ impl Outbox {
                 tracing::debug!(key, contact, attempt, "notice delivered");
                 "delivered"
             }
+            Attempted::Unwanted => "unwanted",
             Attempted::Retry { at, why } => {
                 tracing::warn!(key, contact, attempt, why, again = %at, "notice not delivered yet");
                 "retry"

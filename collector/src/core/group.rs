@@ -248,7 +248,7 @@ impl Core {
                     Attempted::Undeliverable { why } => {
                         Some(Input::Undeliverable { notice, why: why.clone() })
                     }
-                    Attempted::Retry { .. } => None,
+                    Attempted::Retry { .. } | Attempted::Unwanted => None,
                 };
                 overlay.attempted.insert(key.clone());
                 Some(Prepared::Attempted(key, attempted, input, reply))

@@ -40,8 +40,10 @@ impl Core {
         for waiting in std::mem::take(&mut self.pending) {
             *self.counters.effects.entry(sort_of(&waiting.effect)).or_default() += 1;
             tracing::debug!(number = waiting.number, effect = ?waiting.effect, "decided");
-            if let Effect::Order { region, order } = waiting.effect {
-                self.handle.give(region, order);
+            match waiting.effect {
+                Effect::Order { region, order } => self.handle.give(region, order),
+                Effect::Notify(_) => self.handle.wake_outbox(),
+                Effect::Flip(_) | Effect::Incident(_) => {}
             }
         }
     }

@@ -93,7 +93,7 @@ metrics! {
     REFUSALS Counter "watchpost_http_refusals_total" &["code"], "Requests that were refused, by the word of the error.";
     CONNECTIONS Counter "watchpost_http_connections_total" &["result"], "Connections: accepted, refused as too_many or too_many_from_address, ended as idle.";
     ORDERS_LOST Counter "watchpost_orders_lost_total" &[], "Orders that a stream missed because it was read too slowly.";
-    NOTICES Counter "watchpost_notices_total" &["contact", "result"], "Attempts to send a notice by their end: delivered, retry, undeliverable.";
+    NOTICES Counter "watchpost_notices_total" &["contact", "result"], "Attempts to send a notice by their end: delivered, retry, undeliverable, or unwanted where the notifier does not tell such an event.";
     NOTICES_HELD Counter "watchpost_notices_held_total" &["contact"], "Notices that waited because an earlier one about the same incident was not through.";
     OUTBOX_FAULTS Counter "watchpost_outbox_faults_total" &["operation"], "Times the core did not take what the outbox asked: claim, record.";
     PANICS Counter "watchpost_panics_total" &["where"], "Panics that were caught: http, notifier.";

@@ -35,6 +35,11 @@ pub struct Params {
 }
 
 impl Notify for Params {
+    /// That somebody has it is no reason for a mail; programs that mirror the incident are told.
+    fn wants(&self, event: Event) -> bool {
+        event != Event::Acknowledged
+    }
+
     fn send<'a>(&'a self, dispatch: &'a Dispatch<'a>) -> Sending<'a> {
         Box::pin(self.deliver(dispatch))
     }

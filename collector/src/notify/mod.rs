@@ -10,7 +10,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use model::config::Smtp;
-use model::incident::Notice;
+use model::incident::{Event, Notice};
 use model::secret::Resolver;
 use model::time::Timestamp;
 
@@ -32,6 +32,12 @@ pub type Sending<'a> = Pin<Box<dyn Future<Output = Result<(), Fault>> + Send + '
 
 /// What a notifier does: one attempt to send one notice.
 pub trait Notify: Send + Sync + std::fmt::Debug {
+    /// Whether readers of this notifier are told of such an event at all.
+    fn wants(&self, event: Event) -> bool {
+        let _ = event;
+        true
+    }
+
     /// Sends the notice once. Must bear to be dropped at any await: the caller limits the time.
     fn send<'a>(&'a self, dispatch: &'a Dispatch<'a>) -> Sending<'a>;
 }

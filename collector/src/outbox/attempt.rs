@@ -41,6 +41,15 @@ pub struct Told {
     pub attempted: Attempted,
 }
 
+/// How an attempt without a fault ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sent {
+    /// The contact's side took the notice.
+    Taken,
+    /// The notifier does not tell such events.
+    Unwanted,
+}
+
 /// Makes attempts.
 pub struct Sender {
     links: Links,
@@ -92,7 +101,7 @@ impl Sender {
         Told { claimed, attempted }
     }
 
-    async fn send(&self, watch: Option<&Watch>, claimed: &Claimed) -> Result<(), Fault> {
+    async fn send(&self, watch: Option<&Watch>, claimed: &Claimed) -> Result<Sent, Fault> {
         let notice = &claimed.notice;
         let watch = watch.ok_or_else(|| Fault::later("no configuration is loaded yet"))?;
         let contact = watch.contacts.iter().find(|contact| contact.name == notice.contact);
@@ -101,6 +110,9 @@ impl Sender {
         // serde's text may quote a value, and a value may be a secret.
         let notifier = Notifier::read(&opaque.word, &opaque.parameters)
             .map_err(|_| Fault::never("the contact's parameters cannot be read"))?;
+        if !notifier.wants(notice.event) {
+            return Ok(Sent::Unwanted);
+        }
         let now = now();
         let link = (notice.event != Event::Resolved)
             .then(|| self.links.acknowledge_url(notice.incident.id, &notice.contact, now));
@@ -115,7 +127,7 @@ impl Sender {
             web: &self.web,
             done: &self.done(&notice.key),
         };
-        notifier.send(&dispatch).await
+        notifier.send(&dispatch).await.map(|()| Sent::Taken)
     }
 
     fn parts(&self) -> std::sync::MutexGuard<'_, BTreeMap<NoticeKey, Arc<Done>>> {
@@ -136,12 +148,13 @@ impl Sender {
 /// last quarter of the wait the next attempt falls.
 pub fn judge(
     claimed: &Claimed,
-    ended: Result<(), Fault>,
+    ended: Result<Sent, Fault>,
     now: Timestamp,
     spread: u32,
 ) -> Attempted {
     let (why, after) = match ended {
-        Ok(()) => return Attempted::Delivered,
+        Ok(Sent::Taken) => return Attempted::Delivered,
+        Ok(Sent::Unwanted) => return Attempted::Unwanted,
         Err(Fault::Never { why }) => return Attempted::Undeliverable { why },
         Err(Fault::Later { why, after }) => (why, after),
     };

@@ -91,6 +91,7 @@ pub(crate) fn attempted(
 ) -> Result<(), Error> {
     let (outcome, why, state, due) = match attempted {
         Attempted::Delivered => ("delivered", None, 1, None),
+        Attempted::Unwanted => ("unwanted", None, 3, None),
         Attempted::Retry { at, why } => ("retry", Some(why), 0, Some(at.ms())),
         Attempted::Undeliverable { why } => ("undeliverable", Some(why), 2, None),
     };

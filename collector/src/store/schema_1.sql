@@ -31,7 +31,7 @@ CREATE INDEX flip_of_probe ON flip(probe, at_ms);
 CREATE TABLE incident(id INTEGER PRIMARY KEY, state TEXT NOT NULL, body TEXT NOT NULL) STRICT;
 CREATE INDEX incident_by_state ON incident(state, id);
 
--- The outbox. state: 0 to be sent, 1 delivered, 2 given up.
+-- The outbox. state: 0 to be sent, 1 delivered, 2 given up, 3 not told by its notifier.
 CREATE TABLE notice(
     key TEXT PRIMARY KEY, due_ms INTEGER NOT NULL, state INTEGER NOT NULL DEFAULT 0,
     attempts INTEGER NOT NULL DEFAULT 0, body TEXT NOT NULL) WITHOUT ROWID, STRICT;
