@@ -4,6 +4,7 @@
 //! answer; the core alone owns the decisions and the writing half of the store.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use model::config::Watch;
 use model::engine::{AgentView, Input, ProbeView};
@@ -13,7 +14,9 @@ use model::report::Statement;
 use model::result::ProbeResult;
 use model::time::Timestamp;
 use model::wire::{Assignment, Batch, Order, Receipt};
-use tokio::sync::{broadcast, mpsc, oneshot};
+use tokio::sync::{Notify, broadcast, mpsc, oneshot};
+
+use crate::metrics::Counted;
 
 /// Commands that may wait for the core; more are refused with [`Refusal::Busy`].
 pub const COMMANDS_MAX: usize = 1024;
@@ -172,7 +175,8 @@ pub enum Attempted {
     },
 }
 
-type Reply<T> = oneshot::Sender<Result<T, Refusal>>;
+/// Where an answer goes.
+pub type Reply<T> = oneshot::Sender<Result<T, Refusal>>;
 
 /// One question or order to the core, with where the answer goes.
 pub enum Command {
@@ -204,11 +208,23 @@ pub enum Command {
     Ready(Reply<()>),
 }
 
+/// What happens around the core and is counted there for everybody.
+#[derive(Debug, Default)]
+pub struct Tally {
+    /// Commands refused because too many waited.
+    pub busy: AtomicU64,
+    /// Times that the outbox was started again after a panic.
+    pub outbox_restarts: AtomicU64,
+}
+
 /// The door to the core.
 #[derive(Clone, Debug)]
 pub struct Handle {
     commands: mpsc::Sender<Command>,
     orders: broadcast::Sender<(Region, Order)>,
+    due: Arc<Notify>,
+    counted: Arc<Counted>,
+    tally: Arc<Tally>,
 }
 
 impl Handle {
@@ -216,13 +232,22 @@ impl Handle {
     pub fn new() -> (Self, mpsc::Receiver<Command>) {
         let (commands, receiver) = mpsc::channel(COMMANDS_MAX);
         let (orders, _) = broadcast::channel(COMMANDS_MAX);
-        (Self { commands, orders }, receiver)
+        let (due, counted, tally) = (Arc::default(), Arc::default(), Arc::default());
+        (Self { commands, orders, due, counted, tally }, receiver)
+    }
+
+    /// What is counted outside the core.
+    pub fn tally(&self) -> &Tally {
+        &self.tally
     }
 
     async fn ask<T>(&self, command: impl FnOnce(Reply<T>) -> Command) -> Result<T, Refusal> {
         let (reply, answer) = oneshot::channel();
         self.commands.try_send(command(reply)).map_err(|refused| match refused {
-            mpsc::error::TrySendError::Full(_) => Refusal::Busy,
+            mpsc::error::TrySendError::Full(_) => {
+                self.tally.busy.fetch_add(1, Ordering::Relaxed);
+                Refusal::Busy
+            }
             mpsc::error::TrySendError::Closed(_) => Refusal::Stopping,
         })?;
         answer.await.map_err(|_| Refusal::Stopping)?
@@ -237,6 +262,22 @@ impl Handle {
     pub fn give(&self, region: Region, order: Order) {
         // Nobody listening is no fault: the schedule suffices.
         let _ = self.orders.send((region, order));
+    }
+
+    /// Says that a notice may be due now. The core calls this after it has written notices down; a
+    /// call that nobody waits for is remembered once.
+    pub fn wake_outbox(&self) {
+        self.due.notify_one();
+    }
+
+    /// Waits for [`Handle::wake_outbox`]. For the one outbox.
+    pub async fn due(&self) {
+        self.due.notified().await;
+    }
+
+    /// What the edge counts, for `/metrics`.
+    pub fn counted(&self) -> &Counted {
+        &self.counted
     }
 }
 

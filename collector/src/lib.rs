@@ -4,9 +4,23 @@
     allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)
 )]
 
+pub mod backup;
+pub mod clock;
+mod core;
+#[cfg(test)]
+mod fake;
 pub mod handle;
+mod history;
 pub mod http;
+mod ingest;
+pub mod journal;
 pub mod links;
+pub mod metrics;
 pub mod notify;
 pub mod outbox;
+pub mod replay;
 pub mod run;
+mod statement;
+pub mod store;
+pub mod token;
+mod view;

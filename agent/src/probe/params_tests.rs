@@ -2,6 +2,7 @@ use model::config::{Opaque, Word};
 use serde_json::{Value, json};
 
 use super::Kind;
+use crate::secret::{Destination, Use, references};
 
 fn read(word: &str, parameters: Value) -> Result<Opaque, String> {
     Kind::read(word, parameters).map(|kind| kind.opaque()).map_err(|error| error.to_string())
@@ -107,5 +108,99 @@ fn what_is_wrong_is_refused_with_what_would_be_right() {
     ] {
         let error = read(word, written.clone()).unwrap_err();
         assert!(error.contains(said), "{written} said: {error}");
+    }
+}
+
+/// The uses of one kind's parameters, which all name the secret `env:A`.
+fn uses(word: &str, written: &Value) -> Vec<Use> {
+    Kind::read(word, written.clone()).unwrap().uses()
+}
+
+#[test]
+fn secrets_are_named_with_their_field() {
+    let url = "https://shop.example/";
+    for (word, written, field, made_for_secrets) in [
+        ("http", json!({"url": url, "bearer_token": "${env:A}"}), "bearer_token", true),
+        (
+            "http",
+            json!({"url": url, "basic_auth": {"username": "u", "password": "${env:A}"}}),
+            "basic_auth.password",
+            true,
+        ),
+        (
+            "http",
+            json!({"url": url, "headers": {"AUTHORIZATION": "Token ${env:A}"}}),
+            "header authorization",
+            true,
+        ),
+        ("http", json!({"url": url, "headers": {"X-Key": "${env:A}"}}), "header x-key", false),
+        ("http", json!({"url": "https://shop.example/${env:A}"}), "url", false),
+        ("http", json!({"url": "https://u:${env:A}@shop.example/"}), "url", false),
+        ("http", json!({"url": url, "body": "${env:A}"}), "body", false),
+        ("http", json!({"url": url, "body_contains": "${env:A}"}), "body_contains", false),
+        (
+            "http",
+            json!({"url": url, "response_headers": {"X-A": {"equals": "${env:A}"}}}),
+            "response_headers x-a",
+            false,
+        ),
+        (
+            "http",
+            json!({"url": url, "json": [{"pointer": "/a", "equals": "${env:A}"}]}),
+            "json /a",
+            false,
+        ),
+        ("tcp", json!({"address": "a:1", "send": "${env:A}"}), "send", false),
+        ("tcp", json!({"address": "a:1", "expect": "${env:A}"}), "expect", false),
+    ] {
+        let used = uses(word, &written);
+        assert_eq!(used.len(), 1, "{written}");
+        assert_eq!(used[0].reference, references("${env:A}")[0], "{written}");
+        assert_eq!((used[0].field.as_str(), used[0].made_for_secrets), (field, made_for_secrets));
+        assert_eq!(used[0].destination.kind, word);
+    }
+}
+
+#[test]
+fn secrets_are_bound_to_whoever_would_receive_them() {
+    let own = "shop.example";
+    for (word, written, (host, port, tls)) in [
+        ("http", json!({"url": "https://Shop.example/"}), (own, 443, true)),
+        ("http", json!({"url": "http://shop.example"}), (own, 80, false)),
+        ("http", json!({"url": "http://[::1]:81/"}), ("::1", 81, false)),
+        ("http", json!({"url": "https://${env:A}:1/"}), ("${…}", 1, true)),
+        ("http", json!({"url": "${env:A}"}), ("${env:a}", 0, false)),
+        (
+            "http",
+            json!({"url": "https://shop.example", "tls": {"verify": false}}),
+            (own, 443, false),
+        ),
+        // Whom the certificate names receives it; without TLS, whoever is connected to.
+        (
+            "http",
+            json!({"url": "https://shop.example", "connect_to": "b.example:8443"}),
+            (own, 8443, true),
+        ),
+        (
+            "http",
+            json!({"url": "http://shop.example", "connect_to": "B.example:81"}),
+            ("b.example", 81, false),
+        ),
+        (
+            "http",
+            json!({"url": "https://shop.example", "connect_to": "b.example:8443",
+                   "tls": {"server_name": "b.example"}}),
+            ("b.example", 8443, true),
+        ),
+        ("tcp", json!({"address": "Mail.example:465", "tls": true}), ("mail.example", 465, true)),
+        ("tcp", json!({"address": "mail.example:25"}), ("mail.example", 25, false)),
+    ] {
+        let mut parameters = written.clone();
+        let place = if word == "http" { "bearer_token" } else { "send" };
+        parameters[place] = json!("${env:A}");
+        let expected = Destination { kind: word.to_owned(), host: host.to_owned(), port, tls };
+        for used in uses(word, &parameters) {
+            assert_eq!(used.destination, expected, "{written}");
+        }
     }
 }

@@ -19,6 +19,7 @@ pub enum Roots {
 /// How a probe speaks TLS.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
+#[schemars(rename = "Tls")]
 pub struct Params {
     /// Whether the certificate must be valid for the name, now, from a trusted authority.
     #[serde(skip_serializing_if = "is_true")]
@@ -90,6 +91,10 @@ impl Params {
         let files = [&self.ca_file, &self.certificate_file, &self.key_file];
         if files.iter().any(|file| file.as_ref().is_some_and(|path| path.is_empty())) {
             return Err("a tls file must be a path on the agent, such as /etc/ssl/ca.pem".into());
+        }
+        let names = files.into_iter().chain([&self.server_name]).flatten();
+        if names.flat_map(|name| model::secret::references(name)).next().is_some() {
+            return Err("tls takes no secrets: the files it names are the agent's own".into());
         }
         if let Some(name) = &self.server_name {
             rustls::pki_types::ServerName::try_from(name.as_str()).map_err(|_| {

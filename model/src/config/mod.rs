@@ -4,6 +4,24 @@
 //! ones, so that every mistake in their parameters is found with its place; the collector's
 //! decisions, the journal and the wire carry them as [`Opaque`].
 
+mod access;
+mod address;
+mod at;
+mod fault;
+mod problem;
+mod raw;
+mod reader;
+mod rules;
+mod scalar;
+mod schema;
+pub mod tree;
+mod value;
+mod worded;
+
+pub use problem::{PROBLEMS_MAX, Problem, cut, render};
+pub use rules::read;
+pub use schema::schema;
+
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::string::String;
@@ -130,10 +148,13 @@ macro_rules! word_list {
     };
 }
 
+/// How long results are kept unless the configuration says otherwise.
+pub const RETENTION_DEFAULT: Millis = Millis::from_secs(180 * 86_400);
+
 /// The whole configuration as decisions see it.
 pub type Watch = Config<Opaque, Opaque>;
 
-/// Everything probes.yaml says, checked.
+/// Everything probes.yaml says, checked. The default watches nothing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Config<K, N> {
     /// All regions, in the order written.
@@ -203,7 +224,19 @@ pub enum DownWhen {
 }
 
 /// How bad an incident is. `Critical` wakes people.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Serialize,
+    Deserialize,
+    schemars::JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Severity {
     /// For the log.
@@ -375,7 +408,9 @@ pub struct Smtp {
 }
 
 /// How an SMTP connection is protected.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum SmtpSecurity {
     /// STARTTLS, required.
@@ -385,6 +420,23 @@ pub enum SmtpSecurity {
     Tls,
     /// None; for loopback and tests.
     None,
+}
+
+impl<K, N> Default for Config<K, N> {
+    fn default() -> Self {
+        Self {
+            regions: Vec::new(),
+            probes: Vec::new(),
+            services: Vec::new(),
+            contacts: Vec::new(),
+            policies: Vec::new(),
+            anchors: Vec::new(),
+            maintenance: Vec::new(),
+            smtp: None,
+            public_url: None,
+            retention: RETENTION_DEFAULT,
+        }
+    }
 }
 
 impl<K, N> Config<K, N> {

@@ -1,18 +1,27 @@
 //! `http`: asks an HTTP server and judges its answer.
 
+mod exchange;
+mod judge;
 mod params;
+mod plan;
+mod redirect;
 mod rules;
+mod run;
 mod status;
 mod target;
+mod uses;
 
-pub use params::{BasicAuth, Method, Params, Version};
+pub use params::{BasicAuth, EXAMPLE, Method, Params, Version};
 
-impl crate::probe::Probe for Params {
-    fn run<'a>(&'a self, _: &'a crate::probe::Attempt) -> crate::probe::Running<'a> {
-        Box::pin(std::future::pending())
+use super::{Attempt, Probe, Running};
+use crate::secret::Use;
+
+impl Probe for Params {
+    fn look<'a>(&'a self, attempt: &'a Attempt) -> Running<'a> {
+        Box::pin(run::look(self, attempt))
     }
 
-    fn uses(&self) -> Vec<crate::secret::Use> {
-        Vec::new()
+    fn uses(&self) -> Vec<Use> {
+        uses::uses(self)
     }
 }

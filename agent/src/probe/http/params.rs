@@ -22,9 +22,32 @@ const RULES_MAX: usize = 64;
 /// The longest body that is sent, in bytes.
 const SENT_BODY_BYTES_MAX: usize = 64 * 1024;
 
+/// An example for the documentation: what stands beside a probe's name in probes.yaml.
+pub const EXAMPLE: &str = r#"http:
+  url: "https://shop.example/health"
+  headers: { Accept: application/json }
+  bearer_token: "${env:SHOP_HEALTH_TOKEN}"
+  status: [200-299]
+  response_headers: { Content-Type: json, X-Debug: { absent: true } }
+  json:
+    - { pointer: /state, equals: ok }
+    - { pointer: /queue/length, max: 1000 }
+  max_time: 2s
+  tls: { fail_days: 14 }
+"#;
+
 /// Asks an HTTP server and judges its answer.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+///
+/// Phases: `dns`, `connect`, `tls`, `first_byte`, `transfer`; those of redirects add up. Values:
+/// `http_status_code`, `http_version` (11, 20), `redirects`, `body_bytes`, and with TLS
+/// `certificate_expiry_s` (when the first certificate of the chain ends, seconds since 1970) and
+/// `tls_version` (12, 13). The first MiB of a body is read and judged. Credentials, bodies
+/// and configured headers (but `Accept`, `Accept-Language`, `Cache-Control` and `User-Agent`) are never
+/// sent to another origin than the URL's.
+// `remote` leaves the trait to the hand-written impl below, which checks the whole after its fields.
+#[derive(Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(remote = "Self", deny_unknown_fields)]
+#[schemars(rename = "Http", extend("x-example" = EXAMPLE))]
 pub struct Params {
     /// What is asked: a whole http or https URL. A user name and password in it are sent as basic
     /// authentication.
@@ -186,6 +209,13 @@ impl JsonSchema for Version {
     }
 }
 
+impl std::fmt::Debug for Params {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // Headers, tokens and bodies may hold credentials that were written out.
+        write!(out, "http::Params({:?}, …)", self.url)
+    }
+}
+
 impl Serialize for Params {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         Self::serialize(self, to)
@@ -243,7 +273,7 @@ impl Params {
             if OWN_HEADERS.contains(&name.to_ascii_lowercase().as_str()) {
                 return Err(format!("the header `{name}` is the connection's own: drop it"));
             }
-            HeaderValue::from_str(&text::skeleton(value))
+            HeaderValue::from_bytes(text::skeleton(value).as_bytes())
                 .map_err(|_| format!("the value of header `{name}` holds a control character"))?;
         }
         let mut names: Vec<_> = self.headers.keys().map(|name| name.to_ascii_lowercase()).collect();
@@ -269,7 +299,7 @@ impl Params {
             return Err("basic_auth.username cannot hold a colon".to_owned());
         }
         if let Some(token) = &self.bearer_token
-            && (token.is_empty() || HeaderValue::from_str(&text::skeleton(token)).is_err())
+            && (token.is_empty() || HeaderValue::from_bytes(text::skeleton(token).as_bytes()).is_err())
         {
             return Err("bearer_token must be text without control characters".to_owned());
         }

@@ -24,8 +24,19 @@ pub enum HeaderRule {
     Present(bool),
 }
 
+impl HeaderRule {
+    /// The text that it compares with, in which secrets may stand; empty for none.
+    pub fn text(&self) -> &str {
+        match self {
+            Self::Contains(text) | Self::Equals(text) => text,
+            Self::Matches(_) | Self::Present(_) => "",
+        }
+    }
+}
+
 #[derive(Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
+#[schemars(rename = "HeaderRuleFields")]
 struct WrittenHeaderRule {
     /// One of the header's values holds this text.
     #[serde(skip_serializing_if = "Option::is_none")]

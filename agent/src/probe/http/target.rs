@@ -21,8 +21,10 @@ pub struct Target(String);
 
 impl fmt::Debug for Target {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Userinfo may hold a password that was written out.
-        out.write_str("Target(…)")
+        // Userinfo and query may hold credentials that were written out.
+        let outline = self.outline();
+        let host = outline.as_ref().and_then(Url::host_str).unwrap_or("…");
+        write!(out, "Target({host})")
     }
 }
 

@@ -14,9 +14,22 @@ use crate::tls;
 /// The longest text that is sent or expected, in bytes.
 const TEXT_BYTES_MAX: usize = 16 * 1024;
 
+/// An example for the documentation: what stands beside a probe's name in probes.yaml.
+pub const EXAMPLE: &str = r#"tcp:
+  address: "mail.example:25"
+  expect_matches: "^220 "
+"#;
+
 /// Connects, and if told so sends text and waits for an answer.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+///
+/// Phases: `dns`, `connect`, `tls`, `first_byte`, `transfer`. Values: `received_bytes` when an answer
+/// is expected, and with TLS `certificate_expiry_s` (when the first certificate of the chain ends,
+/// seconds since 1970) and `tls_version` (12, 13). Up to 64 KiB are received and searched; the probe
+/// passes as soon as what is expected has come.
+// `remote` leaves the trait to the hand-written impl below, which checks the whole after its fields.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(remote = "Self", deny_unknown_fields)]
+#[schemars(rename = "Tcp", extend("x-example" = EXAMPLE))]
 pub struct Params {
     /// `host:port`; IPv6 in brackets.
     pub address: Address,
@@ -86,6 +99,13 @@ impl JsonSchema for Tls {
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
         let params = generator.subschema_for::<tls::Params>();
         json_schema!({ "oneOf": [{ "type": "boolean" }, params] })
+    }
+}
+
+impl fmt::Debug for Params {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // What is sent may be a credential that was written out.
+        write!(out, "tcp::Params({}, …)", self.address.written())
     }
 }
 
