@@ -55,6 +55,7 @@ fn configuration(folder: &Path, plain: u16, tls: u16, authority: &Authority) -> 
                 location = /slash {{ return 301 /ok; }}
                 location = /secure {{ return 301 https://shop.example/ok; }}
                 location = /shut {{ return 444; }}
+                location = /status {{ stub_status; }}
                 location = /slow {{ limit_rate_after 1000; limit_rate 100; }}
             }}
         }}"
@@ -76,9 +77,10 @@ impl Nginx {
             .spawn()
             .unwrap();
         let mut nginx = Self { child, plain, tls, authority, _folder: folder };
+        let mut poll = tokio::time::interval(Duration::from_millis(10));
         while TcpStream::connect(("127.0.0.1", tls)).await.is_err() {
             assert!(nginx.child.try_wait().unwrap().is_none(), "nginx did not start");
-            tokio::time::sleep(Duration::from_millis(10)).await;
+            poll.tick().await;
         }
         nginx
     }
@@ -150,8 +152,14 @@ async fn a_body_that_breaks_off_when_nginx_dies_is_a_broken_protocol() {
     let url = format!("http://127.0.0.1:{}/slow", nginx.plain);
     let kind = crate::kind("http", json!({"url": url}));
     let attempt = crate::attempt(crate::TIMEOUT, &[]);
+    let status = json!({"url": format!("http://127.0.0.1:{}/status", nginx.plain),
+        "body_contains": "Writing: 2"});
     let kill = async {
-        tokio::time::sleep(Duration::from_millis(300)).await;
+        // The other request is this one.
+        let mut poll = tokio::time::interval(Duration::from_millis(10));
+        while said(&look("http", status.clone()).await) != "passed" {
+            poll.tick().await;
+        }
         nginx.child.kill().unwrap();
     };
     let (finding, ()) = tokio::join!(kind.look(&attempt), kill);

@@ -69,15 +69,26 @@ pub async fn greeting(bytes: Vec<u8>, then: Then) -> Server {
     .await
 }
 
-/// Accepts, says nothing, and tells when the other side has gone.
-pub async fn silent() -> (Server, tokio::sync::mpsc::UnboundedReceiver<()>) {
-    let (gone, told) = tokio::sync::mpsc::unbounded_channel();
+/// What a silent server tells of a connection.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Told {
+    /// The other side has sent something.
+    Asked,
+    /// It has gone.
+    Gone,
+}
+
+/// Accepts, says nothing, and tells what the other side does.
+pub async fn silent() -> (Server, tokio::sync::mpsc::UnboundedReceiver<Told>) {
+    let (tell, told) = tokio::sync::mpsc::unbounded_channel();
     let server = raw(Arc::default(), move |mut stream| {
-        let gone = gone.clone();
+        let tell = tell.clone();
         async move {
-            let mut buffer = [0; 1024];
-            while matches!(stream.read(&mut buffer).await, Ok(read) if read > 0) {}
-            let _ = gone.send(());
+            let mut buffer = [0; 4096];
+            while matches!(stream.read(&mut buffer).await, Ok(read) if read > 0) {
+                let _ = tell.send(Told::Asked);
+            }
+            let _ = tell.send(Told::Gone);
         }
     })
     .await;

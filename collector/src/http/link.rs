@@ -22,12 +22,13 @@ use crate::handle::Refusal;
 use crate::links::{Bad, Link};
 use crate::notify::words::{Tone, Words, line};
 
-/// What stands in the page's only `<style>`, byte for byte.
-const STYLE: &str = include_str!("../../templates/page.css");
-
-/// Allows this one style and the page's own form, nothing else.
+/// Allows the page's one style and its own form, nothing else. The style is taken from a page as it is
+/// rendered, so that the hash is always that of what the browser sees.
 static POLICY: LazyLock<Option<HeaderValue>> = LazyLock::new(|| {
-    let hash = STANDARD.encode(Sha256::digest(STYLE.as_bytes()));
+    let page = Page { title: "", tone: "unknown", words: None, said: "", button: false };
+    let html = page.render().ok()?;
+    let (style, _) = html.split_once("<style>")?.1.split_once("</style>")?;
+    let hash = STANDARD.encode(Sha256::digest(style.as_bytes()));
     let policy = format!(
         "default-src 'none'; style-src 'sha256-{hash}'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
     );

@@ -97,13 +97,15 @@ impl Params {
         to: &[Mailbox],
     ) -> Result<Message, Fault> {
         let notice = dispatch.notice;
-        let letter = Letter::of(notice, self.time_zone.as_deref(), dispatch.acknowledge);
+        let zone = self.time_zone.as_deref();
+        let (text, html) = parts(notice, zone, dispatch.acknowledge)
+            .map_err(|_| Fault::never("the mail cannot be made"))?;
         let domain = from.email.domain();
         let thread = thread_id(&notice.incident, domain);
         let seconds = u64::try_from(dispatch.now.ms() / 1000).unwrap_or(0);
         let mut builder = Message::builder()
             .from(from.clone())
-            .subject(letter.words.subject.clone())
+            .subject(Words::of(notice, zone).subject)
             .date(std::time::UNIX_EPOCH + std::time::Duration::from_secs(seconds))
             .message_id(Some(message_id(notice, domain)))
             .in_reply_to(thread.clone())
@@ -116,8 +118,6 @@ impl Params {
         for mailbox in to {
             builder = builder.to(mailbox.clone());
         }
-        let unmade = |_| Fault::never("the mail cannot be made");
-        let (text, html) = (letter.text().map_err(unmade)?, letter.html().map_err(unmade)?);
         builder
             .multipart(
                 MultiPart::alternative()
@@ -202,13 +202,6 @@ fn digest(text: &str) -> String {
     Sha256::digest(text.as_bytes()).iter().take(16).map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// A mail's content.
-struct Letter<'a> {
-    words: Words,
-    /// What the button opens.
-    acknowledge: Option<&'a str>,
-}
-
 #[derive(Template)]
 #[template(path = "mail.html")]
 struct Html<'a> {
@@ -231,23 +224,19 @@ struct Plain<'a> {
 /// Column of the answers in the text part.
 const LABEL_COLUMNS: usize = 12;
 
-impl<'a> Letter<'a> {
-    fn of(notice: &Notice, zone: Option<&str>, acknowledge: Option<&'a str>) -> Self {
-        let acknowledge = acknowledge.filter(|_| notice.event != Event::Resolved);
-        Self { words: Words::of(notice, zone), acknowledge }
-    }
-
-    fn html(&self) -> Result<String, askama::Error> {
-        let ((soft, ink), (dark_soft, dark_ink)) =
-            (self.words.tone.colours(), self.words.tone.dark());
-        let acknowledge = self.acknowledge;
-        Html { words: &self.words, acknowledge, soft, ink, dark_soft, dark_ink }.render()
-    }
-
-    fn text(&self) -> Result<String, askama::Error> {
-        let answers = self.words.answers.iter().map(in_columns).collect();
-        Plain { words: &self.words, acknowledge: self.acknowledge, answers }.render()
-    }
+/// The text and the HTML part of a mail. Who can no longer take the incident gets no button.
+pub(super) fn parts(
+    notice: &Notice,
+    zone: Option<&str>,
+    acknowledge: Option<&str>,
+) -> Result<(String, String), askama::Error> {
+    let acknowledge = acknowledge.filter(|_| notice.event != Event::Resolved);
+    let words = &Words::of(notice, zone);
+    let answers = words.answers.iter().map(in_columns).collect();
+    let text = Plain { words, acknowledge, answers }.render()?;
+    let ((soft, ink), (dark_soft, dark_ink)) = (words.tone.colours(), words.tone.dark());
+    let html = Html { words, acknowledge, soft, ink, dark_soft, dark_ink }.render()?;
+    Ok((text, html))
 }
 
 fn in_columns(answer: &Answer) -> String {

@@ -14,6 +14,8 @@ use model::incident::Notice;
 use model::secret::Resolver;
 use model::time::Timestamp;
 
+#[cfg(test)]
+mod tests;
 pub mod text;
 pub mod words;
 

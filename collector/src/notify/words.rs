@@ -135,7 +135,8 @@ fn speak(
             ("DOWN", Tone::Down, format!("DOWN: {thing} since {since} (#{number})"), what)
         }
         Event::Triggered => {
-            ("TROUBLE", Tone::Down, format!("TROUBLE: {thing} since {since} (#{number})"), what)
+            // The summary says itself since when.
+            ("TROUBLE", Tone::Down, format!("TROUBLE: {thing} (#{number})"), what)
         }
         Event::Escalated => (
             if is_down { "STILL DOWN" } else { "STILL OPEN" },
@@ -301,11 +302,14 @@ fn preview(
             None => format!("{lasted}. Nobody took it."),
         };
     }
-    let what = reason(incident).unwrap_or_else(|| line(&incident.summary));
-    let rest = &who.rest;
     let has =
         if who.alarm { "Nobody has it.".to_owned() } else { format!("{} has it", who.strong) };
-    format!("{}, {what}. {has}{rest}", seen.strong)
+    let end = if who.alarm { "" } else { "." };
+    let has = format!("{has}{}{end}", who.rest);
+    match reason(incident) {
+        Some(reason) => format!("{}, {}. {has}", seen.strong, reason.trim_end_matches('.')),
+        None => format!("{}. {has}", line(&incident.summary).trim_end_matches('.')),
+    }
 }
 
 /// What the incident is about: the probe, or for others the summary itself.

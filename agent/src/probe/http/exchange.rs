@@ -222,10 +222,10 @@ async fn receive(mut body: Incoming, limit: usize, into: &mut Vec<u8>) -> BodyEn
         match frame {
             Err(error) => return BodyEnd::Broken(broken(&error, "in the middle of the body")),
             Ok(frame) => {
-                let Some(data) = frame.data_ref() else { continue };
+                let Some(part) = frame.data_ref() else { continue };
                 let room = limit.saturating_sub(into.len());
-                into.extend_from_slice(data.get(..room.min(data.len())).unwrap_or_default());
-                if data.len() > room {
+                into.extend_from_slice(part.get(..room.min(part.len())).unwrap_or_default());
+                if part.len() > room {
                     return BodyEnd::Longer;
                 }
             }

@@ -41,8 +41,10 @@ pub const EXAMPLE: &str = r#"http:
 /// Phases: `dns`, `connect`, `tls`, `first_byte`, `transfer`; those of redirects add up. Values:
 /// `http_status_code`, `http_version` (11, 20), `redirects`, `body_bytes`, and with TLS
 /// `certificate_expiry_s` (when the first certificate of the chain ends, seconds since 1970) and
-/// `tls_version` (12, 13). The first MiB of a body is read and judged. Credentials, configured
-/// headers and bodies are never sent to another origin than the URL's.
+/// `tls_version` (12, 13). The first MiB of a body is read and judged. Credentials, bodies
+/// and configured headers (but `Accept`, `Accept-Language`, `Cache-Control` and `User-Agent`) are never
+/// sent to another origin than the URL's.
+// `remote` leaves the trait to the hand-written impl below, which checks the whole after its fields.
 #[derive(Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(remote = "Self", deny_unknown_fields)]
 #[schemars(rename = "Http", extend("x-example" = EXAMPLE))]
@@ -271,7 +273,7 @@ impl Params {
             if OWN_HEADERS.contains(&name.to_ascii_lowercase().as_str()) {
                 return Err(format!("the header `{name}` is the connection's own: drop it"));
             }
-            HeaderValue::from_str(&text::skeleton(value))
+            HeaderValue::from_bytes(text::skeleton(value).as_bytes())
                 .map_err(|_| format!("the value of header `{name}` holds a control character"))?;
         }
         let mut names: Vec<_> = self.headers.keys().map(|name| name.to_ascii_lowercase()).collect();
@@ -297,7 +299,7 @@ impl Params {
             return Err("basic_auth.username cannot hold a colon".to_owned());
         }
         if let Some(token) = &self.bearer_token
-            && (token.is_empty() || HeaderValue::from_str(&text::skeleton(token)).is_err())
+            && (token.is_empty() || HeaderValue::from_bytes(text::skeleton(token).as_bytes()).is_err())
         {
             return Err("bearer_token must be text without control characters".to_owned());
         }

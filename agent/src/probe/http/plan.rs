@@ -115,7 +115,7 @@ fn unfit(what: &str) -> Fault {
 }
 
 fn value(text: &str, what: &str) -> Result<HeaderValue, Fault> {
-    HeaderValue::from_str(text).map_err(|_| unfit(what))
+    HeaderValue::from_bytes(text.as_bytes()).map_err(|_| unfit(what))
 }
 
 fn basic_text(username: &str, password: &str) -> String {

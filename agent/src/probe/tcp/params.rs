@@ -26,6 +26,7 @@ pub const EXAMPLE: &str = r#"tcp:
 /// is expected, and with TLS `certificate_expiry_s` (when the first certificate of the chain ends,
 /// seconds since 1970) and `tls_version` (12, 13). Up to 64 KiB are received and searched; the probe
 /// passes as soon as what is expected has come.
+// `remote` leaves the trait to the hand-written impl below, which checks the whole after its fields.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(remote = "Self", deny_unknown_fields)]
 #[schemars(rename = "Tcp", extend("x-example" = EXAMPLE))]

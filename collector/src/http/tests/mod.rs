@@ -62,6 +62,10 @@ impl Running {
 /// Status and the word of the error, empty when there is none.
 pub async fn verdict(answer: Response) -> (u16, String) {
     let status = answer.status().as_u16();
+    // A stream has no end to wait for.
+    if answer.headers().get("content-type").is_some_and(|kind| kind == "application/x-ndjson") {
+        return (status, String::new());
+    }
     let body: serde_json::Value =
         serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap_or_default();
     let code = body["error"]["code"].as_str().unwrap_or_default().to_owned();
