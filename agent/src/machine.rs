@@ -293,6 +293,7 @@ impl Machine {
             }
             Input::SendFailed { results, fault } => {
                 self.counts.batches_failed += 1;
+                self.alarms.failed();
                 self.uplink.failed(now.mono, results, &fault, &mut self.random);
             }
             Input::Approved(pins) => {

@@ -42,6 +42,11 @@ impl Alarms {
         self.flying = 0;
     }
 
+    /// What was in flight did not arrive.
+    pub(super) const fn failed(&mut self) {
+        self.flying = 0;
+    }
+
     /// Adds an alarm in place of one about the same that is not yet in flight, so that there are never
     /// more than two for each use of a secret.
     fn say(&mut self, alarm: Alarm) {

@@ -90,11 +90,13 @@ impl Files for Disk {
     fn append(&mut self, name: &str, bytes: &[u8]) -> io::Result<()> {
         let mut inner = self.inner();
         let fails = inner.write(bytes.len());
+        let full = inner.room.is_some();
         let file = inner.files.entry(name.into()).or_default();
         match fails {
             Ok(()) => file.0.extend_from_slice(bytes),
             // A part is written before the disk refuses.
-            Err(_) => file.0.extend_from_slice(&bytes[..bytes.len() / 3]),
+            Err(_) if !full => file.0.extend_from_slice(&bytes[..bytes.len() / 3]),
+            Err(_) => {}
         }
         fails
     }
@@ -107,7 +109,7 @@ impl Files for Disk {
     }
     fn replace(&mut self, name: &str, bytes: &[u8]) -> io::Result<()> {
         let mut inner = self.inner();
-        inner.write(0)?;
+        inner.write(bytes.len())?;
         inner.files.insert(name.into(), (bytes.to_vec(), bytes.len()));
         Ok(())
     }
@@ -179,7 +181,8 @@ fn a_portion_has_a_bound_of_bytes_but_at_least_one_result() {
     add(&mut spool, 10);
     assert_eq!(spool.portion(10, 1).results.len(), 1);
     assert_eq!(spool.portion(0, 1).results.len(), 0);
-    let one = model::wire::result_to_protobuf(&spool.portion(1, 1).results[0]).len();
+    let second = spool.portion(2, usize::MAX).results.remove(1);
+    let one = model::wire::result_to_protobuf(&second).len();
     assert_eq!(spool.portion(10, one * 3 + 1).results.len(), 3);
 }
 
@@ -253,6 +256,7 @@ fn survive(n: usize, kind: io::ErrorKind, keep: usize) -> bool {
     }
     let failed = disk.inner().fail_in.is_none();
     disk.inner().fail_in = None;
+    let next = 13 - spool.unwritten() as u64;
     let dropped = spool.dropped;
     drop(spool);
     disk.crash(keep);
@@ -262,7 +266,9 @@ fn survive(n: usize, kind: io::ErrorKind, keep: usize) -> bool {
     assert_eq!(lost, 0, "{n} {kind:?}: {durable:?} became {got:?}, {dropped:?}");
     assert!(got.windows(2).all(|pair| pair[0] < pair[1]), "{n}: {got:?}");
     add(&mut spool, 1);
-    assert_eq!(seqs(&mut spool).last(), Some(&13), "{n} {kind:?}");
+    // What was written but not synced may have stayed.
+    let last = seqs(&mut spool).last().copied().unwrap();
+    assert!((next..=13).contains(&last), "{n} {kind:?}: {last}");
     !failed
 }
 
