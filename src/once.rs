@@ -61,7 +61,7 @@ fn released(kind: &Kind, resolve: &Resolver) -> Result<Secrets, String> {
 }
 
 async fn attempt(kind: &Kind, attempt: &Attempt) -> Finding {
-    match tokio::time::timeout(attempt.timeout + GRACE, kind.run(attempt)).await {
+    match tokio::time::timeout(attempt.timeout + GRACE, kind.look(attempt)).await {
         Ok(finding) => finding,
         Err(_) => void(
             VoidReason::Stalled,
