@@ -202,6 +202,9 @@ proptest! {
         let mut text: Vec<char> = if full { FULL } else { SHIPPED }.chars().collect();
         let odd: Vec<char> = ":-{}[]&*!|>'\"%#,?\n\t ${}0a\u{0}\u{feff}\u{2028}\u{1f980}".chars().collect();
         for (place, change, other) in changes {
+            if text.is_empty() {
+                break;
+            }
             let place = place.index(text.len());
             match change {
                 0 => { text.remove(place); }

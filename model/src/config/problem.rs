@@ -21,6 +21,8 @@ const LINE_COLUMNS_MAX: usize = 100;
 const BEFORE_CARET_COLUMNS: usize = 60;
 /// A tab is shown as so many spaces.
 const TAB_COLUMNS: usize = 4;
+/// So many words are compared with one that is unknown.
+const COMPARED_MAX: usize = 2000;
 /// So many words are listed in a hint.
 const LISTED_MAX: usize = 24;
 
@@ -128,6 +130,7 @@ pub fn nearest<'a>(word: &str, choices: impl IntoIterator<Item = &'a str>) -> Op
     let allowed = (word.chars().count() / 3).max(1);
     choices
         .into_iter()
+        .take(COMPARED_MAX)
         .filter(|choice| choice.len().abs_diff(word.len()) <= allowed.saturating_mul(4))
         .map(|choice| (distance(word, choice), choice))
         .filter(|(distance, choice)| {
