@@ -140,7 +140,6 @@ fn everything_is_there_once(lab: &Lab) {
     assert!(lost.is_empty(), "spooled, but not stored: {lost:?}");
     assert!(unknown.is_empty(), "stored, but never spooled: {unknown:?}");
     assert!(spooled.len() > 3 * LOAD * 60, "there was load: {}", spooled.len());
-    println!("{} results, each stored once", spooled.len());
 }
 
 async fn people_were_told_once(lab: &Lab) {

@@ -177,8 +177,8 @@ impl Thief {
     /// The outcome of the newest result of a probe.
     fn outcome(&self, name: &str) -> Option<String> {
         let batches = self.batches.lock().expect("batches");
-        let results = batches.iter().flat_map(|batch| &batch.results);
-        let newest = results.filter(|result| result.probe.as_str() == name).last()?;
+        let mut newest_first = batches.iter().rev().flat_map(|batch| batch.results.iter().rev());
+        let newest = newest_first.find(|result| result.probe.as_str() == name)?;
         Some(format!("{} {}", newest.outcome.word(), newest.outcome.reason().unwrap_or("-")))
     }
 }
