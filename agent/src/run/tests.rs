@@ -27,7 +27,7 @@ use collector::{Answer, Collector};
 struct Fake(Opaque);
 
 impl Probe for Fake {
-    fn run<'a>(&'a self, attempt: &'a Attempt) -> Running<'a> {
+    fn look<'a>(&'a self, attempt: &'a Attempt) -> Running<'a> {
         Box::pin(async move {
             let outcome = match self.0.word.as_str() {
                 "failing" => Outcome::Failed(Reason::Connect),

@@ -32,6 +32,10 @@ impl Probe for Known {
         self.0.run(attempt)
     }
 
+    fn look<'a>(&'a self, attempt: &'a Attempt) -> Running<'a> {
+        self.0.look(attempt)
+    }
+
     fn uses(&self) -> Vec<Use> {
         self.0.uses()
     }
