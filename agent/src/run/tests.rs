@@ -122,11 +122,12 @@ impl Agent {
 
 /// Waits until something holds; the limit only ends a test that would never end.
 async fn until(what: &str, holds: impl Fn() -> bool) {
+    let mut looks = tokio::time::interval(Duration::from_millis(10));
     for _ in 0..3000 {
+        looks.tick().await;
         if holds() {
             return;
         }
-        tokio::time::sleep(Duration::from_millis(10)).await;
     }
     panic!("it never came to this: {what}");
 }
