@@ -27,7 +27,7 @@ use collector::{Answer, Collector};
 struct Fake(Opaque);
 
 impl Probe for Fake {
-    fn run<'a>(&'a self, attempt: &'a Attempt) -> Running<'a> {
+    fn look<'a>(&'a self, attempt: &'a Attempt) -> Running<'a> {
         Box::pin(async move {
             let outcome = match self.0.word.as_str() {
                 "failing" => Outcome::Failed(Reason::Connect),
@@ -122,11 +122,12 @@ impl Agent {
 
 /// Waits until something holds; the limit only ends a test that would never end.
 async fn until(what: &str, holds: impl Fn() -> bool) {
+    let mut looks = tokio::time::interval(Duration::from_millis(10));
     for _ in 0..3000 {
+        looks.tick().await;
         if holds() {
             return;
         }
-        tokio::time::sleep(Duration::from_millis(10)).await;
     }
     panic!("it never came to this: {what}");
 }

@@ -1,3 +1,5 @@
+//! The spool on a disk that fails, fills and forgets.
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 

@@ -1,3 +1,5 @@
+//! Both forms of a batch: what is read, what is refused, what is cut.
+
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec;

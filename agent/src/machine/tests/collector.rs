@@ -1,3 +1,5 @@
+//! Talking with the collector: when, how much, and what its answers change.
+
 use model::wire::Order;
 
 use super::*;

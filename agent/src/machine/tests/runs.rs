@@ -1,3 +1,5 @@
+//! When runs begin, and what their attempts come to.
+
 use model::result::{Clock, VoidReason};
 use model::wire::Order;
 

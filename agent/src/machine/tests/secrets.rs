@@ -1,3 +1,5 @@
+//! Secrets stay with their targets, whatever an assignment asks for.
+
 use model::result::VoidReason;
 use model::wire::Order;
 
