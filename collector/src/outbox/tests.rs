@@ -13,7 +13,7 @@ use serde_json::json;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::attempt::{ATTEMPTS_MAX, RETRY_FOR, judge};
+use super::attempt::{ATTEMPTS_MAX, RETRY_FOR, Sent, judge};
 use super::lanes::{Admitted, Lanes, WAIT_MAX};
 use crate::clock::now;
 use crate::fake::{Fake, contact, notice, watch};
@@ -118,6 +118,7 @@ fn word(attempted: &Attempted) -> &'static str {
         Attempted::Delivered => "delivered",
         Attempted::Retry { .. } => "retry",
         Attempted::Undeliverable { .. } => "undeliverable",
+        Attempted::Unwanted => "unwanted",
     }
 }
 
@@ -234,7 +235,7 @@ fn what_an_end_means_for_the_notice() {
         let at = match &got {
             Attempted::Retry { at, .. } => Some(*at),
             Attempted::Undeliverable { .. } => None,
-            Attempted::Delivered => panic!("delivered"),
+            Attempted::Delivered | Attempted::Unwanted => panic!("{got:?}"),
         };
         assert_eq!(at, want, "{attempts} {fault:?}: {got:?}");
     }
@@ -243,7 +244,8 @@ fn what_an_end_means_for_the_notice() {
         let at = due + Millis::from_ms(wait_ms);
         assert_eq!(got, Attempted::Retry { at, why: "x".into() }, "{spread}");
     }
-    assert_eq!(judge(&one(7), Ok(()), due, 0), Attempted::Delivered);
+    assert_eq!(judge(&one(7), Ok(Sent::Taken), due, 0), Attempted::Delivered);
+    assert_eq!(judge(&one(7), Ok(Sent::Unwanted), due, 0), Attempted::Unwanted);
 }
 
 #[test]
