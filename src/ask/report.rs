@@ -81,6 +81,7 @@ struct Head {
     period: String,
     objective_ppm: u32,
     time_zone: String,
+    now_ms: i64,
 }
 
 /// A statement as people read it.
@@ -90,5 +91,13 @@ fn shown(answer: &str) -> Result<String, Failure> {
     let figures: Statement = client::read(answer)?;
     let (service, period, zone) =
         (out::clean(&head.service), out::clean(&head.period), out::clean(&head.time_zone));
-    Ok(statement::table(&service, &period, &zone, head.objective_ppm, &figures))
+    let mut text = statement::table(&service, &period, &zone, head.objective_ppm, &figures);
+    let to_come = figures.period_to.saturating_sub(head.now_ms);
+    if to_come > 0 {
+        text.push_str(&format!(
+            "\nThe period is not over: {} are still to come and stand above as not measured.\n",
+            out::length(to_come)
+        ));
+    }
+    Ok(text)
 }

@@ -293,6 +293,8 @@ pub async fn statements(
         fields
             .insert("objective_ppm".into(), json!(objective.map(|objective| objective.target_ppm)));
         fields.insert("time_zone".into(), json!(objective.map(|objective| &objective.zone)));
+        // So that a reader can tell how much of the period is still to come.
+        fields.insert("now_ms".into(), json!(crate::clock::now().ms()));
     }
     Ok(Json(value))
 }

@@ -32,13 +32,20 @@ use serde::{Deserialize, Serialize};
 use crate::name::{ContactName, PolicyName, ProbeName, Region, ServiceName};
 use crate::time::{Millis, Timestamp};
 
-/// A word with parameters that nobody here understands: a kind or a notifier as JSON.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// A word with parameters that nobody here understands: a kind or a notifier as JSON. The parameters
+/// may hold a secret that was written out, so they are not shown.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Opaque {
     /// The kind's or notifier's word, such as `http`.
     pub word: String,
     /// Its parameters as they were written; secrets stand in them as `${…}`.
     pub parameters: serde_json::Value,
+}
+
+impl core::fmt::Debug for Opaque {
+    fn fmt(&self, out: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(out, "{} {{…}}", self.word)
+    }
 }
 
 /// A list of words with parameters: the agent's kinds, the collector's notifiers.
@@ -90,7 +97,7 @@ macro_rules! word_list {
         $(pub mod $word;)+
 
         $(#[$doc])*
-        #[derive(Clone, Debug)]
+        #[derive(Clone)]
         pub struct $list {
             opaque: $crate::config::Opaque,
             door: std::sync::Arc<dyn $door>,
@@ -100,6 +107,12 @@ macro_rules! word_list {
             /// Its word.
             pub fn word(&self) -> &str {
                 &self.opaque.word
+            }
+        }
+
+        impl std::fmt::Debug for $list {
+            fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                std::fmt::Debug::fmt(&self.opaque, out)
             }
         }
 
