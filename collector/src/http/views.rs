@@ -294,7 +294,7 @@ pub async fn statements(
             .insert("objective_ppm".into(), json!(objective.map(|objective| objective.target_ppm)));
         fields.insert("time_zone".into(), json!(objective.map(|objective| &objective.zone)));
         // So that a reader can tell how much of the period is still to come.
-        fields.insert("now_ms".into(), json!(crate::clock::now().ms()));
+        fields.insert("now_ms".into(), json!(now().ms()));
     }
     Ok(Json(value))
 }
