@@ -96,6 +96,22 @@ impl Incidents {
             .collect()
     }
 
+    /// Moves what was due before `now` to `now`; says of which.
+    pub fn put_off(&mut self, now: Timestamp) -> Vec<(IncidentId, Timestamp)> {
+        let mut moved = Vec::new();
+        for (id, story) in &mut self.stories {
+            if story.due().is_some_and(|due| due < now) {
+                let due = match story.incident.state {
+                    State::Acknowledged => &mut story.incident.owned_until,
+                    State::Triggered | State::Resolved => &mut story.ladder.due,
+                };
+                *due = Some(now);
+                moved.push((*id, now));
+            }
+        }
+        moved
+    }
+
     fn insert(&mut self, story: Story) {
         self.keys.insert(story.incident.key.clone(), story.incident.id);
         self.stories.insert(story.incident.id, story);

@@ -46,6 +46,14 @@ impl Engine {
         self.show(id, out);
     }
 
+    /// What was due to incidents while nobody could be told is due at `now`, once: people want to
+    /// know how it stands, not every step that they missed.
+    pub(super) fn put_off(&mut self, now: Timestamp) {
+        for (id, due) in self.incidents.put_off(now) {
+            self.timers.set(super::Subject::Incident(id), Some(due));
+        }
+    }
+
     pub(super) fn acknowledge(&mut self, id: IncidentId, who: String, out: &mut Vec<Effect>) {
         let now = self.now;
         let Some(story) = self.incidents.story(id) else { return };
