@@ -163,7 +163,7 @@ pub(super) fn policy<'a>(watch: &'a Watch, name: Option<&PolicyName>) -> Option<
 }
 
 /// The last of the planned windows that runs at `now` for every service of the probe: its end.
-fn held(watch: &Watch, probe: &ProbeName, now: Timestamp) -> Option<Timestamp> {
+pub(super) fn held(watch: &Watch, probe: &ProbeName, now: Timestamp) -> Option<Timestamp> {
     let services = || watch.services.iter().filter(|service| service.probes.contains(probe));
     services().next()?;
     let instant = now + Millis::from_ms(1);
@@ -244,6 +244,9 @@ impl Engine {
             incident.owned_until = None;
             incident.triggered = now;
             incident.severity = trouble.severity;
+            incident.service = trouble.service;
+            incident.policy = tellers.map(|policy| policy.name.clone());
+            incident.runbook = trouble.runbook;
             incident.summary = trouble.summary;
             incident.regions = trouble.regions;
             let text = format!("again since {}", trouble.started);
