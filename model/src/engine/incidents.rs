@@ -340,10 +340,11 @@ impl Engine {
             return;
         }
         story.incident.regions = says;
-        story.incident.started =
-            started.map_or(story.incident.started, |s| s.min(story.incident.started));
+        // Not when fewer say so: what is left of an outage that ends was not yet a quorum.
         if down(&story.incident.regions) > story.down_most {
             story.down_most = down(&story.incident.regions);
+            story.incident.started =
+                started.map_or(story.incident.started, |s| s.min(story.incident.started));
             story.incident.summary = summary(probe, &story.incident.regions);
         }
         let text = votes(&story.incident.regions);

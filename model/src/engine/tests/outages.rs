@@ -54,6 +54,40 @@ fn an_outage_seen_by_a_quorum_makes_one_incident_and_its_end_resolves_it() {
 }
 
 #[test]
+fn the_beginning_stays_when_the_region_that_failed_first_recovers_last() {
+    check(
+        &watch("eu us"),
+        "1 eu shop+
+         1 us shop+
+         20 eu shop-@17
+         22 us shop-@20
+         30 us shop+@30
+         40 us shop+@40
+         40 eu shop+@40
+         51 eu shop+@51",
+        expect![[r#"
+            1    shop: unknown -> up
+            20   order us: probe shop now
+            20   shop: up -> up (partial)
+            22   shop: up (partial) -> down
+            22   notice 1/1/0/1/triggered/mail
+            22   notice 1/1/0/1/triggered/hook
+            22   #1 triggered from 20 [shop is down in 2 of 2 regions (eu, us): connect: connection refused] notified: step 1: mail and hook
+            22   order eu: every 20s until 622
+            22   order us: every 20s until 622
+            30   #1 triggered from 20 [shop is down in 2 of 2 regions (eu, us): connect: connection refused] votes: eu: down, connect: connection refused; us: up
+            40   shop: down -> up (partial)
+            40   notice 1/1/0/0/resolved/hook
+            40   notice 1/1/0/0/resolved/mail
+            40   #1 resolved from 20 to 30 [shop is down in 2 of 2 regions (eu, us): connect: connection refused] resolved: up again
+            40   order eu: every 20s until 40
+            40   order us: every 20s until 40
+            40   shop: up (partial) -> up
+        "#]],
+    );
+}
+
+#[test]
 fn one_region_that_fails_alone_is_partial_and_tells_nobody() {
     check(
         &watch("eu us ap"),
