@@ -4,6 +4,8 @@ pub mod table;
 #[cfg(test)]
 mod tests;
 mod view;
+#[cfg(test)]
+pub(crate) use view::in_seconds;
 
 use std::collections::BTreeMap;
 

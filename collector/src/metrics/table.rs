@@ -88,6 +88,14 @@ metrics! {
     CLOCK_BACK Core "watchpost_clock_back_total" &[], "Times that the clock stood before what it had shown.";
     SNAPSHOTS Core "watchpost_snapshot_failures_total" &[], "Snapshots that could not be written.";
     RETIRED Core "watchpost_results_retired_slices_total" &[], "Slices of old results that were removed.";
+    COMMITS Core "watchpost_commits_total" &[], "Transactions that were committed.";
+    COMMIT_TIME Core "watchpost_commit_seconds_total" &[], "How long those commits took together.";
+    COMMIT_FAILURES Core "watchpost_commit_failures_total" &[], "Transactions that could not be committed.";
+    JOURNAL_POSITION Gauge "watchpost_journal_position" &[], "Number of the newest input in the journal.";
+    EFFECTS_WAITING Gauge "watchpost_effects_waiting" &[], "Effects that wait until they can be committed.";
+    SNAPSHOT_AGE Gauge "watchpost_snapshot_age_seconds" &[], "How old the newest snapshot is.";
+    OUTBOX_DEPTH Gauge "watchpost_outbox_depth" &[], "Notices that are still to be delivered.";
+    OUTBOX_RESTARTS Core "watchpost_outbox_restarts_total" &[], "Times that the outbox was started again after a fault.";
 
     REQUESTS Counter "watchpost_http_requests_total" &["route", "method", "status"], "Requests that were answered.";
     REFUSALS Counter "watchpost_http_refusals_total" &["code"], "Requests that were refused, by the word of the error.";

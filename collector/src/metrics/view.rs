@@ -74,16 +74,24 @@ fn incidents(families: &mut Families, view: &CoreView) {
     }
 }
 
+/// The name and value of a figure of the core as they are shown: times are in seconds.
+pub(crate) fn in_seconds(name: &str, value: u64) -> (String, f64) {
+    // Whole numbers below 2^53 are exact.
+    let value = value as f64;
+    if let Some(stem) = name.strip_suffix("_ms") {
+        (format!("watchpost_{stem}_seconds"), value / 1e3)
+    } else if let Some(stem) = name.strip_suffix("_us_total") {
+        (format!("watchpost_{stem}_seconds_total"), value / 1e6)
+    } else {
+        (format!("watchpost_{name}"), value)
+    }
+}
+
 /// The core's counters carry their own names. Those in the table have their label's name there; what
 /// is newer than the table is shown all the same, with the label `of`.
 fn counters(families: &mut Families, view: &CoreView) {
     for (name, label, value) in &view.counters {
-        // Whole numbers below 2^53 are exact.
-        let value = *value as f64;
-        let (name, value) = match name.strip_suffix("_ms") {
-            Some(stem) => (format!("watchpost_{stem}_seconds"), value / 1000.0),
-            None => (format!("watchpost_{name}"), value),
-        };
+        let (name, value) = in_seconds(name, *value);
         let labels: &[&str] = if label.is_empty() { &[] } else { &[label.as_str()] };
         match all::ALL.iter().find(|metric| metric.name == name) {
             Some(metric) if metric.labels.len() == labels.len() => {

@@ -11,6 +11,8 @@ use tokio_util::sync::CancellationToken;
 use super::super::{Clock, Setup, start};
 use super::{START, batch, caller, result, watch};
 use crate::handle::{Handle, Refusal, ResultQuery};
+use crate::metrics::in_seconds;
+use crate::metrics::table::ALL;
 use crate::store::Error;
 use model::name::ProbeName;
 
@@ -68,6 +70,21 @@ async fn batches_of_many_agents_share_commits_and_survive_a_stop() {
         limit: 1000,
     };
     assert_eq!(handle.results(query).await.unwrap().results.len(), 200);
+    stop.cancel();
+    ended.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn every_figure_of_the_core_stands_in_the_table_of_metrics() {
+    let data = tempfile::tempdir().unwrap();
+    let (handle, stop, ended) = running(data.path(), still()).await;
+    handle.ingest(caller("eu"), Box::new(batch("eu", Vec::new()))).await.unwrap();
+    for (name, label, value) in &handle.view().await.unwrap().counters {
+        let (shown, _) = in_seconds(name, *value);
+        let metric = ALL.iter().find(|metric| metric.name == shown);
+        let labels = metric.map(|metric| metric.labels.len());
+        assert_eq!(labels, Some(usize::from(!label.is_empty())), "{shown}");
+    }
     stop.cancel();
     ended.await.unwrap().unwrap();
 }
