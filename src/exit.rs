@@ -44,12 +44,41 @@ impl Failure {
     /// Says it on stderr: one sentence with its causes, never a backtrace.
     pub fn tell(&self) {
         let text = match self {
-            // `{:#}` alone: with RUST_BACKTRACE set, `{:?}` would add pages.
-            Self::Failed(error) => format!("error: {error:#}"),
+            Self::Failed(error) => format!("error: {}", sentence(error)),
             Self::Usage(sentence) => format!("error: {sentence}"),
             Self::Configuration(problems) => problems.trim_end().to_owned(),
         };
         // A closed stderr leaves nobody to tell.
         let _ = writeln!(std::io::stderr(), "{text}");
+    }
+}
+
+/// An error with its causes, each said once: some errors name their cause in their own sentence.
+fn sentence(error: &anyhow::Error) -> String {
+    let mut said = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if said.ends_with(&cause) {
+            continue;
+        }
+        if !said.is_empty() {
+            said.push_str(": ");
+        }
+        said.push_str(&cause);
+    }
+    said
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::anyhow;
+
+    use super::*;
+
+    #[test]
+    fn a_cause_is_said_once() {
+        let error =
+            anyhow!("no such file").context("cannot read f: no such file").context("failed");
+        assert_eq!(sentence(&error), "failed: cannot read f: no such file");
+        assert_eq!(sentence(&anyhow!("why").context("what")), "what: why");
     }
 }
