@@ -186,7 +186,7 @@ fn regions_without_this_one_are_listed() {
     }
 }
 
-/// A running `up`, ended when the test is over however it ends.
+/// A running `up` or agent, ended when the test is over however it ends.
 struct Up {
     child: Child,
     out: BufReader<ChildStdout>,
@@ -201,16 +201,16 @@ impl Drop for Up {
 }
 
 impl Up {
-    fn start(folder: &Path) -> Self {
-        let mut child =
-            watchpost(folder, &["up", "--listen", "127.0.0.1:0", "--log-format", "json"])
-                .stdout(Stdio::piped())
-                .stderr(Stdio::piped())
-                .spawn()
-                .unwrap();
+    fn spawn(command: &mut Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let out = BufReader::new(child.stdout.take().unwrap());
         let log = BufReader::new(child.stderr.take().unwrap());
-        let mut up = Self { child, out, log };
+        Self { child, out, log }
+    }
+
+    fn start(folder: &Path) -> Self {
+        let arguments = ["up", "--listen", "127.0.0.1:0", "--log-format", "json"];
+        let mut up = Self::spawn(&mut watchpost(folder, &arguments));
         let mut first = String::new();
         up.out.read_line(&mut first).unwrap();
         assert!(first.starts_with("Watchpost is at http://127.0.0.1:"), "{first}{}", up.rest());
@@ -277,6 +277,21 @@ fn up_says_where_it_is_answers_and_ends_when_asked() {
     again.signal("-INT");
     again.wait_for("SIGINT");
     assert_eq!(again.child.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn an_agent_lives_through_a_hangup_and_ends_when_asked() {
+    let folder = tempfile::tempdir().unwrap();
+    let arguments = ["agent", "--collector", "http://127.0.0.1:1", "--region", "eu"];
+    let mut command = watchpost(folder.path(), &arguments);
+    command.args(["--data", "a", "--log-format", "json"]).env("WATCHPOST_TOKEN", "wpa_nobody");
+    let mut agent = Up::spawn(&mut command);
+    agent.wait_for("agent started");
+    agent.signal("-HUP");
+    agent.wait_for("SIGHUP");
+    agent.signal("-TERM");
+    agent.wait_for("agent stopped");
+    assert_eq!(agent.child.wait().unwrap().code(), Some(0));
 }
 
 #[test]

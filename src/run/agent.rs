@@ -6,7 +6,8 @@ use std::path::Path;
 
 use ::agent::policy;
 use ::agent::run::{Options, Trust};
-use anyhow::anyhow;
+use anyhow::{Context as _, anyhow};
+use tokio::signal::unix::{SignalKind, signal};
 use url::{Host, Url};
 
 use crate::arguments::{self, AgentCommand, AgentRun};
@@ -107,6 +108,12 @@ async fn watch(order: AgentRun) -> Done {
     }
     run::private_folder(&order.data)?;
     let stop = Stop::listen()?;
+    let mut hangup = signal(SignalKind::hangup()).context("cannot listen for SIGHUP")?;
+    tokio::spawn(async move {
+        while hangup.recv().await.is_some() {
+            tracing::info!("SIGHUP: nothing to read again, the collector says what to run");
+        }
+    });
     let options = Options {
         collector: order.collector,
         collector_ca: order.collector_ca,
