@@ -1,6 +1,6 @@
 //! What every probe says now.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;
 
 use serde::Deserialize;
@@ -72,6 +72,18 @@ fn cautions(own: &Own) -> Vec<String> {
     fault.chain(silent).chain(none).map(|text| out::clean(&text)).collect()
 }
 
+/// A sentence for each region that is asked of a probe and for which no agent speaks.
+fn unheard(own: &Own, probes: &[ProbeNow]) -> Vec<String> {
+    if own.agents.is_empty() {
+        return Vec::new();
+    }
+    let asked: BTreeSet<&str> =
+        probes.iter().flat_map(|probe| probe.regions.keys()).map(String::as_str).collect();
+    let speaks = |region: &str| own.agents.iter().any(|agent| agent.region == region);
+    let regions = asked.into_iter().filter(|region| !speaks(region));
+    regions.map(|region| out::clean(&format!("no agent is heard in {region}"))).collect()
+}
+
 fn row(probe: &ProbeNow, now_ms: i64, open: &[Open]) -> Vec<Tinted> {
     let verdict =
         if probe.partial { format!("{} (partial)", probe.verdict) } else { probe.verdict.clone() };
@@ -120,8 +132,11 @@ pub async fn run(order: Status) -> Done {
     let probes: Vec<ProbeNow> = client::read(&probes)?;
     let query = [("state", "open"), ("limit", "1000")];
     let open: Vec<Open> = client::read(&client.get(&["incidents"], &query).await?)?;
-    let mut text: String =
-        cautions(&own).iter().map(|caution| format!("caution: {caution}\n")).collect();
+    let mut text: String = cautions(&own)
+        .into_iter()
+        .chain(unheard(&own, &probes))
+        .map(|caution| format!("caution: {caution}\n"))
+        .collect();
     let rows = probes.iter().map(|probe| row(probe, own.now_ms, &open)).collect();
     text.push_str(&out::table(&["PROBE", "KIND", "VERDICT", "SINCE", "REGIONS", "INCIDENT"], rows));
     out::print(&text)?;
@@ -157,6 +172,25 @@ mod tests {
                 "#3 triggered"
             ]
         );
+    }
+
+    #[test]
+    fn a_region_for_which_no_agent_speaks_is_named() {
+        let probes: Vec<ProbeNow> = client::read(
+            r#"[{"name":"shop","kind":"http","verdict":"up","partial":false,"since_ms":0,
+                 "regions":{"eu":{"vote":"up","reason":null},"us":{"vote":"unknown","reason":null}}}]"#,
+        )
+        .unwrap();
+        for (agents, want) in [
+            (
+                r#"{"name":"a","region":"eu","heard_ms":0,"silent":false}"#,
+                &["no agent is heard in us"][..],
+            ),
+            ("", &[]),
+        ] {
+            let own = client::read(&format!(r#"{{"now_ms":0,"agents":[{agents}]}}"#)).unwrap();
+            assert_eq!(unheard(&own, &probes), want);
+        }
     }
 
     #[test]
