@@ -65,7 +65,10 @@ fn words(effect: &Effect) -> Option<String> {
                 incident.id.0,
                 incident.state.word(),
                 incident.key,
-                last.map_or(&incident.summary, |entry| &entry.text)
+                last.map_or_else(
+                    || incident.summary.clone(),
+                    |entry| format!("{}, {}", entry.what, entry.text)
+                )
             )
         }
         Effect::Notify(notice) => format!(
