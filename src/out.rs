@@ -63,6 +63,14 @@ pub fn instant(ms: i64) -> String {
     }
 }
 
+/// As [`instant`], to the minute.
+pub fn minute(ms: i64) -> String {
+    match jiff::Timestamp::from_millisecond(ms) {
+        Ok(instant) => instant.strftime("%Y-%m-%d %H:%MZ").to_string(),
+        Err(_) => format!("{ms} ms"),
+    }
+}
+
 /// A length for people: its two largest units.
 pub fn length(ms: i64) -> String {
     let seconds = ms.max(0) / 1000;

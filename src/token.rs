@@ -97,13 +97,13 @@ fn add(order: TokenAdd) -> Done {
 
 fn table(rows: Vec<Row>) -> String {
     let rows = rows.into_iter().map(|row| {
-        let at = |ms: Option<i64>| ms.map_or_else(|| "-".into(), out::instant);
         let (whose, may) = match (row.agent, row.region, row.name, row.role) {
             (Some(agent), Some(region), ..) => (format!("agent {agent}"), format!("in {region}")),
             (_, _, Some(name), Some(role)) => (name, role.to_owned()),
             _ => ("-".into(), "-".into()),
         };
-        let used = at(row.last_used_ms);
+        // The store keeps it to the minute.
+        let used = row.last_used_ms.map_or_else(|| "-".into(), out::minute);
         let state = match row.revoked_ms {
             Some(ms) => (format!("revoked {}", out::instant(ms)), out::Tone::Odd),
             None => ("valid".into(), out::Tone::Good),
