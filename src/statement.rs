@@ -11,7 +11,8 @@ use jiff::tz::TimeZone;
 use model::ledger::{Class, Span};
 use model::report::{PeriodVerdict, Statement};
 
-use words::{Clock, exact, percent, short};
+pub use words::short;
+use words::{Clock, exact, percent};
 
 /// The most rows of each list; the JSON form has all.
 const ROWS_MAX: usize = 50;

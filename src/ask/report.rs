@@ -92,11 +92,12 @@ fn shown(answer: &str) -> Result<String, Failure> {
     let (service, period, zone) =
         (out::clean(&head.service), out::clean(&head.period), out::clean(&head.time_zone));
     let mut text = statement::table(&service, &period, &zone, head.objective_ppm, &figures);
-    let to_come = figures.period_to.saturating_sub(head.now_ms);
+    // Of a period that has not begun, no more than its own length.
+    let to_come = figures.period_to.saturating_sub(head.now_ms.max(figures.period_from));
     if to_come > 0 {
         text.push_str(&format!(
             "\nThe period is not over: {} are still to come and stand above as not measured.\n",
-            out::length(to_come)
+            statement::short(to_come)
         ));
     }
     Ok(text)
