@@ -235,7 +235,11 @@ impl<'de> Deserializer<'de> for Reader<'de> {
         visitor: V,
     ) -> Result<V::Value, Fault> {
         let Content::Mapping(entries) = &self.node.content else {
-            return Err(self.fault("a mapping of keys"));
+            let fault = self.fault("a mapping of keys");
+            return Err(match fields.first() {
+                Some(key) => fault.hint(format!("write its keys, as in {{ {key}: … }}")),
+                None => fault.hint("it takes no keys: write {}"),
+            });
         };
         self.tell_unknown_keys(entries, fields);
         visitor.visit_map(Entries::of(entries, fields, self.log)).map_err(|mut fault: Fault| {

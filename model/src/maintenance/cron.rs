@@ -58,10 +58,11 @@ impl Cron {
         let [minutes, hours, days, months, weekdays] = <[&str; 5]>::try_from(texts.as_slice())
             .map_err(|_| {
                 format!(
-                    "`{}` has {} fields: write five, minute hour day-of-month month day-of-week, \
+                    "`{}` has {} {}: write five, minute hour day-of-month month day-of-week, \
                      such as 0 2 * * SUN",
                     line.escape_debug(),
-                    texts.len()
+                    texts.len(),
+                    if texts.len() == 1 { "field" } else { "fields" }
                 )
             })?;
         let both = days.starts_with('*') || weekdays.starts_with('*');

@@ -180,7 +180,7 @@ fn a_wrong_line_is_answered_with_field_and_remedy() {
     for (line, want) in [
         ("0 2 * *", "has 4 fields: write five"),
         ("", "has 0 fields: write five"),
-        ("@daily", "has 1 fields: write five"),
+        ("@daily", "has 1 field: write five"),
         ("0 2 * * SUN *", "has 6 fields: write five"),
         ("60 2 * * *", "minute: `60` is not right: values are 0 to 59"),
         ("0 24 * * *", "hour: `24` is not right: values are 0 to 23"),
