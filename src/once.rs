@@ -47,7 +47,8 @@ pub async fn run(order: Probe) -> Done {
 
 fn unknown(name: &ProbeName, real: &Real) -> Failure {
     let names: Vec<&str> = real.probes.iter().map(|probe| probe.name.as_str()).collect();
-    Failure::Usage(format!("there is no probe `{name}`; there are {}", names.join(", ")))
+    let there = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+    Failure::Usage(format!("there is no probe `{name}`; there are {there}"))
 }
 
 /// Every secret that the probe names. Whoever runs this reads them anyway, so they are not bound.

@@ -138,7 +138,7 @@ pub struct Report {
     /// Form of the answer.
     #[arg(long, value_enum, default_value_t = Format::Table)]
     pub format: Format,
-    /// Compute from this file of observations instead, one JSON object a line.
+    /// Compute from this file of observations instead, one JSON object a line; prints JSON.
     #[arg(long, value_name = "FILE", requires = "contract", conflicts_with_all = ["service", "period", "collector"])]
     pub observations: Option<PathBuf>,
     /// What the observations are judged by.
