@@ -82,7 +82,7 @@ pub struct Probe<K> {
     pub down_when: DownWhen,
     /// Who is told.
     pub policy: Option<PolicyName>,
-    /// Free labels, carried to metrics and notices.
+    /// Free labels; nothing shows them yet.
     pub labels: BTreeMap<String, String>,
     /// How bad it is when it is down.
     pub severity: Severity,
