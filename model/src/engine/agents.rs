@@ -46,6 +46,10 @@ impl Engine {
         results: &[ProbeResult],
         out: &mut Vec<Effect>,
     ) {
+        if !self.watch.regions.contains(region) {
+            // It has no work and is not missed when it goes.
+            return;
+        }
         let was_silent = self.region_silent(region);
         let agent = self.agents.entry(name.clone()).or_insert_with(|| AgentState {
             region: region.clone(),
@@ -185,9 +189,23 @@ impl Engine {
     }
 
     /// Drops silent agents: a person has said that they are not missed.
-    pub(super) fn forget_silent(&mut self, key: &str) {
+    pub(super) fn forget_silent(&mut self, key: &str, out: &mut Vec<Effect>) {
         if key == SILENCE {
-            self.agents.retain(|_, agent| !agent.silent);
+            self.forget(|agent| agent.silent, out);
+        }
+    }
+
+    /// Drops agents, and ends what only they could clear.
+    pub(super) fn forget(&mut self, gone: impl Fn(&AgentState) -> bool, out: &mut Vec<Effect>) {
+        let of = |(name, agent): (&AgentName, &AgentState)| gone(agent).then(|| name.clone());
+        let names: Vec<AgentName> = self.agents.iter().filter_map(of).collect();
+        for name in names {
+            self.agents.remove(&name);
+            for prefix in [format!("clock:{name}:"), format!("secret:{name}/")] {
+                for id in self.incidents.open_with_prefix(&prefix) {
+                    self.end(id, self.now, None, "the agent is gone", out);
+                }
+            }
         }
     }
 }

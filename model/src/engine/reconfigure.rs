@@ -58,9 +58,9 @@ impl Engine {
 
     /// Agents of regions that are gone are not missed.
     fn forget_regions(&mut self, out: &mut Vec<Effect>) {
-        let regions = &self.watch.regions;
+        let regions = self.watch.regions.clone();
         let before = self.agents.len();
-        self.agents.retain(|_, agent| regions.contains(&agent.region));
+        self.forget(|agent| !regions.contains(&agent.region), out);
         if self.agents.len() != before {
             self.plan_agents();
             self.tell_silence(false, out);

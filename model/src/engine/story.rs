@@ -98,7 +98,7 @@ impl Engine {
             return;
         }
         let key = incident.key.clone();
-        self.forget_silent(&key);
+        self.forget_silent(&key, out);
         self.plan_agents();
         self.end(id, self.now, Some(who), "resolved by hand", out);
         let about = self.probes.iter_mut().find(|(_, state)| state.incident == Some(id));

@@ -256,3 +256,48 @@ fn of_the_steps_missed_while_the_collector_was_gone_only_the_next_is_made_up_for
         "#]],
     );
 }
+
+#[test]
+fn an_agent_of_a_region_that_is_not_configured_is_not_missed() {
+    let mut engine = engine(&watch("eu us"));
+    let told = run(&mut engine, "1 mars\n1 eu\n40 eu\n80 eu\n100 tick", |_, _, _| Vec::new());
+    assert_eq!(told, [""; 0]);
+    assert_eq!(engine.agents().len(), 1);
+    // Its region is taken out while it still runs.
+    engine.handle(at(110), Input::Reconfigure { watch: Box::new(watch("us")) });
+    let told = run(&mut engine, "111 eu\n300 tick", |_, _, _| Vec::new());
+    assert_eq!(told, [""; 0]);
+}
+
+#[test]
+fn what_only_a_forgotten_agent_could_clear_ends_with_it() {
+    check(
+        &watch("eu us"),
+        "1 us
+         2 eu shop+@1~60
+         3 refused eu shop
+         40 us
+         48 tick
+         49 resolve 3 mara",
+        expect![[r#"
+            2    notice 1/1/0/1/triggered/mail
+            2    notice 1/1/0/1/triggered/hook
+            2    #1 triggered from 2 [the clock of agent eu-1 is 1m behind: its results do not count in statements] notified: step 1: mail and hook
+            3    notice 2/1/0/1/triggered/mail
+            3    notice 2/1/0/1/triggered/hook
+            3    #2 triggered from 3 [agent eu-1 refused env:KEY to probe shop: other host] notified: step 1: mail and hook
+            48   notice 3/1/0/1/triggered/mail
+            48   notice 3/1/0/1/triggered/hook
+            48   #3 triggered from 3 [1 agent is silent: eu-1 in eu (heard last at 1970-01-01T00:00:03Z)] notified: step 1: mail and hook
+            49   notice 1/1/0/0/resolved/hook
+            49   notice 1/1/0/0/resolved/mail
+            49   #1 resolved from 2 to 49 [the clock of agent eu-1 is 1m behind: its results do not count in statements] resolved: the agent is gone
+            49   notice 2/1/0/0/resolved/hook
+            49   notice 2/1/0/0/resolved/mail
+            49   #2 resolved from 3 to 49 [agent eu-1 refused env:KEY to probe shop: other host] resolved: the agent is gone
+            49   notice 3/1/0/0/resolved/hook
+            49   notice 3/1/0/0/resolved/mail
+            49   #3 resolved from 3 to 49 [1 agent is silent: eu-1 in eu (heard last at 1970-01-01T00:00:03Z)] resolved: resolved by hand
+        "#]],
+    );
+}
