@@ -130,6 +130,7 @@ fn about(order: &Order<'_>, contract: &Contract) -> anyhow::Result<About> {
             statement::quoted(&name(order.observations)),
             statement::quoted(&name(order.contract))
         ),
+        outages: Vec::new(),
         files,
     })
 }

@@ -17,8 +17,8 @@ use model::report::{PeriodVerdict, Statement};
 pub use html::html;
 pub use rows::csv;
 
-use words::{Clock, exact, percent, short};
-pub use words::{quoted, short as length};
+pub use words::{Clock, exact, quoted, short as length};
+use words::{percent, short};
 
 /// The most rows of each list; the JSON form has all.
 const ROWS_MAX: usize = 50;
@@ -46,6 +46,8 @@ pub struct About {
     pub measured: Vec<String>,
     /// Commands that give the same figures, one a line.
     pub commands: String,
+    /// What is known of each outage, in order; empty where nothing is.
+    pub outages: Vec<String>,
     /// Files that the figures follow from, with the SHA-256 of each.
     pub files: Vec<(String, String)>,
 }

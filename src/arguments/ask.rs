@@ -151,6 +151,10 @@ pub struct Report {
     /// Form of the answer; default: table, or json with --observations.
     #[arg(long, value_enum)]
     pub format: Option<ReportFormat>,
+    /// Tell of each outage who saw what fail, what happened within it and what people did; with
+    /// table or json.
+    #[arg(long, conflicts_with = "observations")]
+    pub explain: bool,
     /// Compute from this file of observations instead, one JSON object a line, or from every file of
     /// this folder that ends in .jsonl.
     #[arg(long, value_name = "FILE", requires = "contract", conflicts_with_all = ["period", "collector"])]

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeSet;
 
+use anyhow::Context as _;
 use model::report::Statement;
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::explain::{self, Explained};
 use crate::arguments::{Report, ReportFormat};
 use crate::client::{self, Client};
 use crate::exit::{DONE, Done, Failure};
@@ -14,13 +16,13 @@ use crate::{offline, out};
 
 /// One service of `GET /api/v1/services`, as far as a report needs it.
 #[derive(Deserialize)]
-pub(super) struct Service {
-    pub(super) name: String,
+struct Service {
+    name: String,
     /// `all`, `any`, or a number.
     #[serde(default)]
     needs: Value,
     #[serde(default)]
-    pub(super) probes: Vec<String>,
+    probes: Vec<String>,
     objective: Option<serde::de::IgnoredAny>,
 }
 
@@ -63,35 +65,84 @@ async fn ask(order: Report) -> Done {
             names.join(", ")
         )));
     }
+    if order.explain && format == ReportFormat::Csv {
+        return Err(Failure::Usage(
+            "--explain goes with --format table or json, and is part of html anyway".into(),
+        ));
+    }
     let mut answers = Vec::with_capacity(names.len());
     for name in &names {
         let mut query = vec![("service", name.as_str())];
         query.extend(order.period.as_deref().map(|period| ("period", period)));
-        answers.push(client.get(&["statements"], &query).await?);
+        let answer = client.get(&["statements"], &query).await?;
+        let explained = if order.explain || format == ReportFormat::Html {
+            let (_, figures) = read(&answer)?;
+            explain::explain(&client, &probes(&client, name).await?, &figures).await?
+        } else {
+            Vec::new()
+        };
+        answers.push((answer, explained));
     }
+    write(&client, &order, format, answers).await
+}
+
+/// The names of a service's probes.
+async fn probes(client: &Client, name: &str) -> Result<Vec<String>, Failure> {
+    let service = services(client).await?.into_iter().find(|service| service.name == name);
+    Ok(service.map_or(Vec::new(), |service| service.probes))
+}
+
+/// An answer with its explanations, as JSON.
+fn joined(answer: &str, explained: &[Explained]) -> Result<String, Failure> {
+    let mut value: Value = client::read(answer)?;
+    if let Some(fields) = value.as_object_mut() {
+        let explained = serde_json::to_value(explained).context("cannot write an explanation")?;
+        fields.insert("explained".into(), explained);
+    }
+    Ok(value.to_string())
+}
+
+async fn write(
+    client: &Client,
+    order: &Report,
+    format: ReportFormat,
+    answers: Vec<(String, Vec<Explained>)>,
+) -> Done {
     match format {
-        // One service: its object, as the API gives it; all of them: an array of these.
-        ReportFormat::Json if order.service.is_some() => {
-            for answer in &answers {
-                super::verbatim(answer)?;
-            }
+        ReportFormat::Json => {
+            let answers: Result<Vec<String>, Failure> = answers
+                .into_iter()
+                .map(|(answer, explained)| match order.explain {
+                    true => joined(&answer, &explained),
+                    false => Ok(answer),
+                })
+                .collect();
+            let answers = answers?.join(",");
+            // One service: its object, as the API gives it; all of them: an array of these.
+            let one = order.service.is_some();
+            super::verbatim(&if one { answers } else { format!("[{answers}]") })?;
         }
-        ReportFormat::Json => super::verbatim(&format!("[{}]", answers.join(",")))?,
         ReportFormat::Table => {
-            for (place, answer) in answers.iter().enumerate() {
+            for (place, (answer, explained)) in answers.iter().enumerate() {
                 let between = if place == 0 { "" } else { "\n" };
-                out::print(&format!("{between}{}", shown(answer)?))?;
+                let mut text = shown(answer)?;
+                if order.explain && !explained.is_empty() {
+                    let (about, figures) = read(answer)?;
+                    text.push_str(&explain::text(explained, figures.outages, &about.time_zone));
+                }
+                out::print(&format!("{between}{text}"))?;
             }
         }
         ReportFormat::Csv => {
             let statements: Result<Vec<_>, Failure> =
-                answers.iter().map(|answer| read(answer)).collect();
+                answers.iter().map(|(answer, _)| read(answer)).collect();
             out::print(&statement::csv(&statements?))?;
         }
         ReportFormat::Html => {
-            for answer in &answers {
+            for (answer, explained) in &answers {
                 let (mut about, figures) = read(answer)?;
-                about.measured = measured(&client, &about.service).await?;
+                about.measured = measured(client, &about.service).await?;
+                about.outages = explained.iter().map(Explained::remark).collect();
                 out::print(&statement::html(&about, &figures)?)?;
             }
         }
@@ -99,7 +150,7 @@ async fn ask(order: Report) -> Done {
     Ok(DONE)
 }
 
-pub(super) async fn services(client: &Client) -> Result<Vec<Service>, Failure> {
+async fn services(client: &Client) -> Result<Vec<Service>, Failure> {
     client::read(&client.get(&["services"], &[]).await?)
 }
 
@@ -162,7 +213,7 @@ struct Head {
 }
 
 /// What a statement is about, and its figures.
-pub(super) fn read(answer: &str) -> Result<(About, Statement), Failure> {
+fn read(answer: &str) -> Result<(About, Statement), Failure> {
     // Read twice rather than flattened: the figures stay what the model says they are.
     let head: Head = client::read(answer)?;
     let figures: Statement = client::read(answer)?;
@@ -179,6 +230,7 @@ pub(super) fn read(answer: &str) -> Result<(About, Statement), Failure> {
         objective_ppm: head.objective_ppm,
         now_ms: Some(head.now_ms),
         measured: Vec::new(),
+        outages: Vec::new(),
         files: Vec::new(),
     };
     Ok((about, figures))

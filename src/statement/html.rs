@@ -11,7 +11,7 @@ use sha2::Digest as _;
 
 use super::band::{self, Band};
 use super::words::{Clock, exact, percent, short};
-use super::{About, Row, figures, summary, sums};
+use super::{About, Row, UNBROKEN, figures, summary, sums};
 
 /// The most rows of each list; the comma-separated form has all.
 const ROWS_MAX: usize = 500;
@@ -94,9 +94,9 @@ pub fn html(about: &About, statement: &Statement) -> anyhow::Result<String> {
         summary: summary(&about.service, about.objective_ppm, statement),
         bands,
         to_come_shown: to_come > 0,
-        sums: sums(statement),
-        figures: figures(about.objective_ppm, statement),
-        outages: outages(statement, &clock),
+        sums: whole(sums(statement)),
+        figures: whole(figures(about.objective_ppm, statement)),
+        outages: outages(about, statement, &clock),
         left_out: list(statement, &clock, Class::Excluded, statement.excluded_ms),
         unmeasured: list(statement, &clock, Class::Unknown, statement.unknown_ms),
         made: about.now_ms.map(|now| clock.at(Timestamp::from_ms(now))),
@@ -124,11 +124,20 @@ fn named(period: &str) -> String {
     }
 }
 
-fn outages(statement: &Statement, clock: &Clock) -> List {
+/// Rows in which a figure and its sign stay on one line.
+fn whole(mut rows: Vec<Row>) -> Vec<Row> {
+    for row in &mut rows {
+        row.remark = row.remark.replace(" %", &format!("{UNBROKEN}%"));
+    }
+    rows
+}
+
+fn outages(about: &About, statement: &Statement, clock: &Clock) -> List {
     let outages = statement.outage_list();
-    let rows = outages.iter().map(|outage| {
+    let rows = outages.iter().enumerate().map(|(place, outage)| {
         let whole = outage.to - outage.from == outage.down;
         let remark = if whole { "" } else { "the rest is left out or not measured" };
+        let remark = about.outages.get(place).map_or(remark, String::as_str);
         [clock.at(outage.from), clock.at(outage.to), exact(outage.down.ms()), remark.into()]
     });
     List::new(rows.collect(), statement.down_ms)

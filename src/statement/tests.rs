@@ -53,6 +53,7 @@ fn about(now_ms: Option<i64>) -> About {
         now_ms,
         measured: vec!["Measured from <everywhere>.".into()],
         commands: "watchpost report".into(),
+        outages: vec!["seen from eu; HTTP 502; #7".into()],
         files: vec![("o.jsonl".into(), "ab".repeat(32))],
     }
 }
@@ -309,6 +310,8 @@ fn the_page_needs_nothing_from_elsewhere_and_says_what_the_table_says() {
         "Even if it had been down",
         "October 2026 by day. 6: down, 13: left out, 21: partial, 28: not measured in part. All",
         "16 min 42.555 s",
+        "seen from eu; HTTP 502; #7",
+        "between 99.949&#160;% and",
         "Measured from &#60;everywhere&#62;.",
         "745 h 00 min 00 s",
         &"ab".repeat(32),
