@@ -39,7 +39,8 @@ const MODEL_DEPENDENCIES: [&str; 6] =
     ["jiff", "prost", "schemars", "serde", "serde_json", "unicode-width"];
 
 /// Where the clock and the environment are read: once a crate.
-const EDGES: [&str; 3] = ["agent/src/run.rs", "collector/src/clock.rs", "src/secrets.rs"];
+const EDGES: [&str; 4] =
+    ["agent/src/run.rs", "collector/src/clock.rs", "src/secrets.rs", "tests/e2e/lab.rs"];
 
 /// What has a written form, by folder: the configuration, the wire, the journal, what is on disk, and
 /// what is read or shown as JSON. Whatever else is serialised would be a format nobody knows of.

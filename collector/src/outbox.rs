@@ -24,7 +24,7 @@ use crate::links::Links;
 use crate::metrics::table::{NOTICES, NOTICES_HELD, OUTBOX_FAULTS};
 
 /// Notices that are sent at once.
-pub const SENDING_MAX: usize = 32;
+pub const SENDING_MAX: usize = 64;
 /// Notices that are claimed and wait for their lane.
 pub const WAITING_MAX: usize = 64;
 /// How long the outbox sleeps when nobody wakes it.

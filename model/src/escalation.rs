@@ -23,7 +23,7 @@ pub struct Ladder {
     pub due: Option<Timestamp>,
     /// The first notice of this epoch announces the incident; it does not escalate it.
     announces: bool,
-    /// Everyone who was told in any epoch: they are told of the end as well.
+    /// Everyone who was told since it was news: they are told of the end as well.
     pub told: BTreeSet<ContactName>,
     /// Contacts of the step that fired last whose notice was not given up.
     hopeful: BTreeSet<ContactName>,
@@ -66,6 +66,10 @@ impl Ladder {
         self.round = 0;
         self.step = 0;
         self.announces = announces;
+        if announces {
+            // They were told of the end of what was before.
+            self.told.clear();
+        }
         self.hopeful.clear();
         self.due = policy.and_then(|policy| policy.steps.first()).map(|step| from + step.after);
     }
@@ -121,14 +125,44 @@ impl Ladder {
     }
 
     /// A notice of the step that fired last was given up. When all of that step were, the next step
-    /// is due at once; true then.
-    pub fn given_up(&mut self, contact: &ContactName, now: Timestamp) -> bool {
+    /// of the same round is due at once; true then. A new round waits for its time: otherwise contacts
+    /// that take nothing would be tried without a pause for ever.
+    pub fn given_up(
+        &mut self,
+        policy: Option<&Policy>,
+        contact: &ContactName,
+        now: Timestamp,
+    ) -> bool {
+        let same_round = self.step > 0 && policy.is_some_and(|policy| self.round <= policy.repeat);
         let all_lost = self.hopeful.remove(contact) && self.hopeful.is_empty();
-        if all_lost && self.due.is_some_and(|due| due > now) {
+        if all_lost && same_round && self.due.is_some_and(|due| due > now) {
             self.due = Some(now);
             return true;
         }
         false
+    }
+
+    /// Another policy or another plan of maintenance is in force at `now`. What nobody was told of yet
+    /// is told when that says, `held_until` included; what must never fall silent goes on. True if
+    /// another time is due now.
+    pub fn replan(
+        &mut self,
+        policy: Option<&Policy>,
+        severity: Severity,
+        now: Timestamp,
+        held_until: Option<Timestamp>,
+    ) -> bool {
+        let steps = policy.map_or(&[][..], |policy| &policy.steps);
+        let Some(step) = steps.get(self.step).or(steps.last()) else { return false };
+        let before = self.due;
+        if self.announces {
+            let soon = now + step.after;
+            let later = held_until.map(|until| until + step.after);
+            self.due = Some(later.unwrap_or(before.map_or(soon, |due| due.min(soon))));
+        } else if before.is_none() && severity == Severity::Critical {
+            self.due = Some(now + step.after);
+        }
+        self.due != before
     }
 
     /// Who is told next and when, for the reader of a notice.
@@ -208,9 +242,12 @@ mod tests {
         ladder.fire(Some(&policy), Severity::Critical, Timestamp::from_ms(0));
         let now = Timestamp::from_ms(9_000);
         let (mail, hook) = (ContactName::new("mail").unwrap(), ContactName::new("hook").unwrap());
-        assert!(!ladder.given_up(&mail, now));
-        assert!(!ladder.given_up(&mail, now), "the same contact twice is not all of them");
-        assert!(ladder.given_up(&hook, now));
+        assert!(!ladder.given_up(Some(&policy), &mail, now));
+        assert!(
+            !ladder.given_up(Some(&policy), &mail, now),
+            "the same contact twice is not all of them"
+        );
+        assert!(ladder.given_up(Some(&policy), &hook, now));
         assert_eq!(ladder.due, Some(now));
     }
 

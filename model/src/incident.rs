@@ -131,6 +131,28 @@ impl Event {
 #[serde(transparent)]
 pub struct NoticeKey(pub String);
 
+impl NoticeKey {
+    /// The incident and the contact: what they have in common reaches the contact in order.
+    pub fn lane(&self) -> (&str, &str) {
+        let incident = self.0.split('/').next().unwrap_or_default();
+        (incident, self.0.rsplit('/').next().unwrap_or_default())
+    }
+
+    /// Where it stands in its lane; the numbers are of no use beyond that.
+    pub fn place(&self) -> [u32; 4] {
+        let mut parts = self.0.split('/').skip(1);
+        let mut number = || parts.next().and_then(|part| part.parse().ok()).unwrap_or(0);
+        let (epoch, round, step) = (number(), number(), number());
+        // Within an epoch people are told, then somebody takes it, then it ends.
+        let event = match parts.next() {
+            Some("acknowledged") => 1,
+            Some("resolved") => 2,
+            _ => 0,
+        };
+        [epoch, event, round, step]
+    }
+}
+
 /// One message to one contact.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Notice {

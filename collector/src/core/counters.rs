@@ -49,7 +49,7 @@ pub(crate) const fn sort_of(input: &Input) -> &'static str {
         Input::Note { .. } => "note",
         Input::Delivered { .. } => "delivered",
         Input::Undeliverable { .. } => "undeliverable",
-        Input::Resume => "resume",
+        Input::Resume { .. } => "resume",
         Input::Tick => "tick",
     }
 }

@@ -153,14 +153,14 @@ impl Core {
             return;
         }
         let position = self.position + 1;
-        let written =
-            self.store.write(|step, _| journal::append(step, position, now, &Input::Resume));
+        let input = Input::Resume { since: self.engine.now() };
+        let written = self.store.write(|step, _| journal::append(step, position, now, &input));
         if let Some(bytes) = self.wrote(written) {
             self.position = position;
             self.counters.journal_bytes += bytes;
             self.fault = None;
             tracing::info!("the store can write again");
-            self.apply(now, Input::Resume);
+            self.apply(now, input);
             self.settle();
         }
     }

@@ -149,7 +149,7 @@ impl Core {
 
     /// Journals that the collector listens again, and under which configuration, and applies both.
     fn begin(&mut self, now: Timestamp, watch: Option<BoxedWatch>) -> Result<(), Error> {
-        let mut inputs = vec![Input::Resume];
+        let mut inputs = vec![Input::Resume { since: self.engine.now() }];
         inputs.extend(watch.map(|watch| Input::Reconfigure { watch }));
         let first = self.position;
         self.position = self.store.write(|step, _| {

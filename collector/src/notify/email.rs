@@ -199,7 +199,9 @@ fn message_id(notice: &Notice, domain: &str) -> String {
 
 /// What all mails about one incident refer to.
 fn thread_id(incident: &Incident, domain: &str) -> String {
-    let root = format!("{}/{}/{}", incident.id.0, incident.started.ms(), incident.key);
+    // When the story began to be told never changes; the start of the trouble may be found earlier.
+    let begun = incident.timeline.first().map_or(incident.triggered, |entry| entry.at);
+    let root = format!("{}/{}/{}", incident.id.0, begun.ms(), incident.key);
     format!("<incident.{}.{}@{domain}>", incident.id.0, digest(&root))
 }
 

@@ -13,6 +13,8 @@ use crate::handle::{Attempted, Claimed};
 pub(crate) const CLAIM_LASTS: Millis = Millis::from_secs(60);
 /// The most notices in one claim.
 pub(crate) const CLAIM_MAX: usize = 256;
+/// The most claimed notices to one contact: one that hangs must not hold up the others.
+pub(crate) const CONTACT_CLAIMS_MAX: usize = 8;
 /// The longest stored reason of an attempt, bytes.
 const WHY_BYTES_MAX: usize = 1000;
 /// Old notices that go at once.
@@ -26,7 +28,9 @@ pub(crate) struct Claims {
 }
 
 impl Claims {
-    /// Up to `most` notices that are due, were not delivered or given up, and belong to nobody.
+    /// Up to `most` notices that are due, were not delivered or given up, and belong to nobody. One
+    /// that waits holds back the later ones to the same contact about the same incident, so that "up
+    /// again" never overtakes "down", not even when the collector starts anew between them.
     pub(crate) fn claim(
         &mut self,
         db: &Connection,
@@ -34,27 +38,37 @@ impl Claims {
         most: usize,
     ) -> Result<Vec<Claimed>, Error> {
         self.until.retain(|_, until| *until > now);
-        let mut find = db
-            .prepare_cached(
-                "SELECT key, attempts, body FROM notice WHERE state = 0 AND due_ms <= ?1 \
-                 ORDER BY due_ms, key",
-            )
-            .doing("read due notices")?;
-        let mut rows = find.query([now.ms()]).doing("read due notices")?;
+        let waiting = waiting(db)?;
+        let mut heads = BTreeMap::new();
+        for (key, _) in &waiting {
+            let head = heads.entry(key.lane()).or_insert(key);
+            if key.place() < head.place() {
+                *head = key;
+            }
+        }
+        let mut busy: BTreeMap<String, usize> = BTreeMap::new();
+        for key in self.until.keys() {
+            *busy.entry(key.lane().1.into()).or_default() += 1;
+        }
         let mut claimed = Vec::new();
-        while claimed.len() < most.min(CLAIM_MAX) {
-            let Some(row) = rows.next().doing("read due notices")? else { break };
-            let key = NoticeKey(row.get(0).doing("read due notices")?);
-            if self.until.contains_key(&key) {
+        for (key, _) in waiting.iter().filter(|(_, due)| *due <= now) {
+            if claimed.len() >= most.min(CLAIM_MAX) {
+                break;
+            }
+            let of_contact = busy.entry(key.lane().1.into()).or_default();
+            if heads.get(&key.lane()) != Some(&key)
+                || self.until.contains_key(key)
+                || *of_contact >= CONTACT_CLAIMS_MAX
+            {
                 continue;
             }
-            let body: String = row.get(2).doing("read due notices")?;
-            let notice: Notice = serde_json::from_str(&body).map_err(|fault| {
-                Error::Other(format!("the stored notice {} cannot be read: {fault}", key.0))
-            })?;
-            let attempts = row.get(1).doing("read due notices")?;
-            self.until.insert(key, now + CLAIM_LASTS);
-            claimed.push(Claimed { notice, attempts });
+            *of_contact += 1;
+            self.until.insert(key.clone(), now + CLAIM_LASTS);
+            match read(db, key) {
+                Ok(one) => claimed.push(one),
+                // It is tried again when this claim is over; the others do not wait for it.
+                Err(fault) => tracing::error!(key = key.0, %fault, "a notice cannot be sent"),
+            }
         }
         Ok(claimed)
     }
@@ -63,6 +77,29 @@ impl Claims {
     pub(crate) fn release(&mut self, key: &NoticeKey) {
         self.until.remove(key);
     }
+}
+
+/// What is to be sent, by the time it is due.
+fn waiting(db: &Connection) -> Result<Vec<(NoticeKey, Timestamp)>, Error> {
+    const READ: &str = "read due notices";
+    let mut find = db
+        .prepare_cached("SELECT key, due_ms FROM notice WHERE state = 0 ORDER BY due_ms, key")
+        .doing(READ)?;
+    let row =
+        |row: &rusqlite::Row<'_>| Ok((NoticeKey(row.get(0)?), Timestamp::from_ms(row.get(1)?)));
+    let rows = find.query_map([], row).doing(READ)?;
+    rows.collect::<Result<_, _>>().doing(READ)
+}
+
+fn read(db: &Connection, key: &NoticeKey) -> Result<Claimed, Error> {
+    let (attempts, body): (u32, String) = db
+        .prepare_cached("SELECT attempts, body FROM notice WHERE key = ?1")
+        .and_then(|mut find| find.query_row([&key.0], |row| Ok((row.get(0)?, row.get(1)?))))
+        .doing("read a notice")?;
+    let notice: Notice = serde_json::from_str(&body).map_err(|fault| {
+        Error::Other(format!("the stored notice {} cannot be read: {fault}", key.0))
+    })?;
+    Ok(Claimed { notice, attempts })
 }
 
 /// Writes a notice that is to be sent; writing it again changes nothing.

@@ -96,6 +96,22 @@ impl Incidents {
             .collect()
     }
 
+    /// Moves what was due before `now` to `now`; says of which.
+    pub fn put_off(&mut self, now: Timestamp) -> Vec<(IncidentId, Timestamp)> {
+        let mut moved = Vec::new();
+        for (id, story) in &mut self.stories {
+            if story.due().is_some_and(|due| due < now) {
+                let due = match story.incident.state {
+                    State::Acknowledged => &mut story.incident.owned_until,
+                    State::Triggered | State::Resolved => &mut story.ladder.due,
+                };
+                *due = Some(now);
+                moved.push((*id, now));
+            }
+        }
+        moved
+    }
+
     fn insert(&mut self, story: Story) {
         self.keys.insert(story.incident.key.clone(), story.incident.id);
         self.stories.insert(story.incident.id, story);
@@ -147,7 +163,7 @@ pub(super) fn policy<'a>(watch: &'a Watch, name: Option<&PolicyName>) -> Option<
 }
 
 /// The last of the planned windows that runs at `now` for every service of the probe: its end.
-fn held(watch: &Watch, probe: &ProbeName, now: Timestamp) -> Option<Timestamp> {
+pub(super) fn held(watch: &Watch, probe: &ProbeName, now: Timestamp) -> Option<Timestamp> {
     let services = || watch.services.iter().filter(|service| service.probes.contains(probe));
     services().next()?;
     let instant = now + Millis::from_ms(1);
@@ -228,6 +244,9 @@ impl Engine {
             incident.owned_until = None;
             incident.triggered = now;
             incident.severity = trouble.severity;
+            incident.service = trouble.service;
+            incident.policy = tellers.map(|policy| policy.name.clone());
+            incident.runbook = trouble.runbook;
             incident.summary = trouble.summary;
             incident.regions = trouble.regions;
             let text = format!("again since {}", trouble.started);

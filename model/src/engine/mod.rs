@@ -53,8 +53,12 @@ pub enum Input {
         alarms: Vec<Alarm>,
     },
     /// The collector listens again after it did not: nobody could be heard meanwhile, so nobody's
-    /// silence counts from before now.
-    Resume,
+    /// silence counts from before now, and of the steps that were missed only the next is made up for.
+    Resume {
+        /// How far it had come before that: deadlines up to then had fired.
+        #[serde(default)]
+        since: Timestamp,
+    },
     /// Somebody takes an incident.
     Acknowledge {
         /// Which.
@@ -194,18 +198,13 @@ impl Engine {
     pub fn handle(&mut self, now: Timestamp, input: Input) -> Vec<Effect> {
         let mut effects = Vec::new();
         let now = now.max(self.now);
-        if matches!(input, Input::Resume) {
+        if let Input::Resume { since } = input {
+            self.fire(since.min(now), &mut effects);
             self.listening = now;
             self.plan_agents();
+            self.put_off(now);
         }
-        while let Some((at, subject)) = self.timers.pop(now) {
-            self.now = at;
-            match subject {
-                Subject::Probe(name) => self.evaluate(&name, &mut effects),
-                Subject::Agents => self.hear_silence(&mut effects),
-                Subject::Incident(id) => self.walk(id, &mut effects),
-            }
-        }
+        self.fire(now, &mut effects);
         self.now = now;
         match input {
             Input::Reconfigure { watch } => self.reconfigure(watch, &mut effects),
@@ -219,9 +218,26 @@ impl Engine {
             Input::Note { incident, who, text } => self.note(incident, who, text, &mut effects),
             Input::Delivered { notice } => self.delivered(&notice, &mut effects),
             Input::Undeliverable { notice, why } => self.undeliverable(&notice, &why, &mut effects),
-            Input::Resume | Input::Tick => {}
+            Input::Resume { .. } | Input::Tick => {}
         }
         effects
+    }
+
+    /// Fires every deadline up to and including `until`, each at its own time and in order.
+    fn fire(&mut self, until: Timestamp, out: &mut Vec<Effect>) {
+        while let Some((at, subject)) = self.timers.pop(until) {
+            self.now = at;
+            match subject {
+                Subject::Probe(name) => self.evaluate(&name, out),
+                Subject::Agents => self.hear_silence(out),
+                Subject::Incident(id) => self.walk(id, out),
+            }
+        }
+    }
+
+    /// The latest time that was ever seen.
+    pub fn now(&self) -> Timestamp {
+        self.now
     }
 
     /// When [`Input::Tick`] is owed next.

@@ -43,6 +43,7 @@ impl Engine {
         for name in names {
             self.evaluate(&name, out);
         }
+        self.replan(out);
     }
 
     /// A refused secret of a probe that is gone is no trouble any more.

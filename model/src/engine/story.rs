@@ -4,7 +4,7 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use super::incidents::{Story, list, policy};
+use super::incidents::{Story, held, list, policy};
 use super::{Effect, Engine};
 use crate::config::Watch;
 use crate::incident::{Event, IncidentId, Notice, NoticeKey, State};
@@ -44,6 +44,31 @@ impl Engine {
             step(watch, story, now, out);
         }
         self.show(id, out);
+    }
+
+    /// What was due to incidents while nobody could be told is due at `now`, once: people want to
+    /// know how it stands, not every step that they missed.
+    pub(super) fn put_off(&mut self, now: Timestamp) {
+        for (id, due) in self.incidents.put_off(now) {
+            self.timers.set(super::Subject::Incident(id), Some(due));
+        }
+    }
+
+    /// Plans anew whom to tell of what is open, under a new configuration.
+    pub(super) fn replan(&mut self, out: &mut Vec<Effect>) {
+        let (watch, now) = (core::mem::take(&mut self.watch), self.now);
+        let open = self.incidents.open().filter(|open| open.state == State::Triggered);
+        let open: Vec<IncidentId> = open.map(|incident| incident.id).collect();
+        for id in open {
+            let about = self.probes.iter().find(|(_, state)| state.incident == Some(id));
+            let until = about.and_then(|(name, _)| held(&watch, name, now));
+            let Some(story) = self.incidents.story(id) else { continue };
+            let tellers = policy(&watch, story.incident.policy.as_ref());
+            if story.ladder.replan(tellers, story.incident.severity, now, until) {
+                self.walk_in(&watch, id, out);
+            }
+        }
+        self.watch = watch;
     }
 
     pub(super) fn acknowledge(&mut self, id: IncidentId, who: String, out: &mut Vec<Effect>) {
@@ -142,7 +167,9 @@ impl Engine {
         let epoch = format!("{}/{}/", id.0, story.ladder.epoch);
         // A notice of the end, or of an earlier epoch, has no next step to bring forward.
         let triggered = story.incident.state == State::Triggered;
-        if triggered && key.0.starts_with(&epoch) && story.ladder.given_up(&contact, now) {
+        let tellers = policy(&self.watch, story.incident.policy.as_ref());
+        let known = triggered && key.0.starts_with(&epoch);
+        if known && story.ladder.given_up(tellers, &contact, now) {
             self.walk(id, out);
         } else {
             self.show(id, out);

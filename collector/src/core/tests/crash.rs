@@ -185,3 +185,28 @@ fn time_never_goes_back_not_even_over_a_restart() {
     let (live, rebuilt) = bench.engines();
     assert_eq!(live, rebuilt);
 }
+
+#[test]
+fn what_was_decided_before_a_restart_stays_decided_after_a_second_one() {
+    let mut bench = Bench::new();
+    bench.ingest("eu", Vec::new()).unwrap();
+    // The agent falls silent, which is told; then the collector is gone for two seconds, twice.
+    bench.at(60_000);
+    bench.core().idle();
+    assert_eq!(bench.core().engine.open().len(), 1);
+    let told = bench.dump();
+    for second in [62, 64] {
+        bench.at(second * 1000);
+        bench.crash();
+        let (live, rebuilt) = bench.engines();
+        assert_eq!(live, rebuilt, "after the restart at {second} s");
+    }
+    assert_eq!(bench.dump(), told);
+    // Another incident has a number, and so a notice, of its own.
+    for (seq, at) in [(1, 70_000), (2, 80_000), (3, 90_000)] {
+        bench.at(at);
+        bench.ingest("eu", vec![result("local", "eu", seq, super::START + at, false)]).unwrap();
+    }
+    let notices = bench.dump().into_iter().filter(|line| line.contains("triggered/mail"));
+    assert_eq!(notices.count(), 2, "silence and `local` are both told");
+}

@@ -95,3 +95,51 @@ fn old_notices_and_their_attempts_are_removed_with_the_results() {
     assert!(!dump.iter().any(|line| line.contains(&key.0) && line.contains("\"notice\"")));
     assert!(dump.iter().any(|line| line.contains("\"incident\"")), "incidents are kept");
 }
+
+#[test]
+fn the_end_never_overtakes_the_beginning_not_even_after_a_crash() {
+    let mut bench = down();
+    let first = claim(&mut bench).remove(0).notice.key;
+    let at = Timestamp::from_ms(START + 400_000);
+    attempted(&mut bench, &first, Attempted::Retry { at, why: "HTTP 500".into() }).unwrap();
+    bench.crash();
+    for (seq, second) in [(6, 100), (7, 110)] {
+        bench.at(second * 1000);
+        bench.ingest("eu", vec![result("local", "eu", seq, START + second * 1000, true)]).unwrap();
+    }
+    let keys = |claimed: Vec<Claimed>| -> Vec<String> {
+        let keys = claimed.into_iter().map(|claimed| claimed.notice.key.0);
+        // The silence of the agent is told meanwhile.
+        keys.filter(|key| key.starts_with("1/")).collect()
+    };
+    assert_eq!(keys(claim(&mut bench)), [""; 0], "the end waits for the beginning");
+    bench.at(400_000);
+    assert_eq!(keys(claim(&mut bench)), std::slice::from_ref(&first.0));
+    attempted(&mut bench, &first, Attempted::Delivered).unwrap();
+    assert_eq!(keys(claim(&mut bench)), ["1/1/0/0/resolved/mail"]);
+}
+
+#[test]
+fn a_contact_that_hangs_and_a_notice_that_is_broken_hold_up_nobody_else() {
+    let mut bench = down();
+    let mut notice = claim(&mut bench).remove(0).notice;
+    bench.crash();
+    bench
+        .core()
+        .store
+        .write(|step, _| {
+            for (number, contact) in (100..120).flat_map(|n| [(n, "boss"), (n, "mail")]) {
+                notice.key = NoticeKey(format!("{number}/1/0/1/triggered/{contact}"));
+                notice.contact = model::name::ContactName::new(contact).unwrap();
+                crate::store::outbox::put(step, &notice)?;
+            }
+            step.execute("UPDATE notice SET body = '{' WHERE key LIKE '100/%'", []).unwrap();
+            Ok(())
+        })
+        .unwrap();
+    let claimed = bench.ask(|reply| Command::Claim(64, reply)).unwrap();
+    let to = |name: &str| claimed.iter().filter(|c| c.notice.contact.as_str() == name).count();
+    let most = crate::store::outbox::CONTACT_CLAIMS_MAX;
+    assert_eq!((to("mail"), to("boss")), (most - 1, most - 1), "one of each is broken");
+    assert_eq!(bench.ask(|reply| Command::Claim(64, reply)).unwrap(), []);
+}

@@ -122,7 +122,7 @@ fn input(line: &str) -> (Timestamp, Input) {
     let who = || rest[1].to_string();
     let input = match word {
         "tick" => Input::Tick,
-        "resume" => Input::Resume,
+        "resume" => Input::Resume { since: at(rest[0].parse().unwrap()) },
         "acknowledge" => Input::Acknowledge { incident: incident(), who: who() },
         "resolve" => Input::Resolve { incident: incident(), who: who() },
         "note" => Input::Note { incident: incident(), who: who(), text: rest[2..].join(" ") },
@@ -204,6 +204,14 @@ fn run(
     told
 }
 
+/// Whether the clock may tick at `due` before an input: a collector that resumes was not there.
+fn ticked_at(due: Timestamp, now: Timestamp, input: &Input) -> bool {
+    match input {
+        Input::Resume { since } => due <= *since,
+        _ => due < now,
+    }
+}
+
 fn engine(watch: &Watch) -> Engine {
     let mut engine = Engine::default();
     let watch = Box::new(watch.clone());
@@ -220,9 +228,7 @@ fn check(watch: &Watch, story: &str, want: Expect) {
     let mut ticked = engine(watch);
     let again = run(&mut ticked, story, |engine, now, input| {
         let mut effects = Vec::new();
-        // A collector that resumes was not there to tick.
-        let there = !matches!(input, Input::Resume);
-        while let Some(due) = engine.next_deadline().filter(|due| there && *due < now) {
+        while let Some(due) = engine.next_deadline().filter(|due| ticked_at(*due, now, input)) {
             assert!(due >= engine.now, "a deadline in the past never fires");
             effects.extend(engine.handle(due, Input::Tick));
         }

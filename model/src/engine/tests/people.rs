@@ -188,3 +188,109 @@ fn a_refused_secret_is_an_incident_until_it_is_cleared() {
         "#]],
     );
 }
+
+/// Everything that is told in the next `seconds` when every notice is given up at once.
+fn told_in_vain(watch: &Watch, seconds: i64) -> Vec<String> {
+    let mut engine = engine(watch);
+    let mut told = Vec::new();
+    let mut effects = Vec::new();
+    for (second, line) in [(1, "1 eu shop-"), (2, "2 us shop-"), (3, "3 ap shop-")] {
+        effects.extend(engine.handle(at(second), input(line).1));
+    }
+    let mut now = at(3);
+    while now < at(seconds) && told.len() < 1000 {
+        for effect in core::mem::take(&mut effects) {
+            let Effect::Notify(notice) = effect else { continue };
+            told.push(format!("{} {}", now.ms() / 1000, notice.key.0));
+            let why = "HTTP 404".into();
+            effects.extend(engine.handle(now, Input::Undeliverable { notice: notice.key, why }));
+        }
+        if effects.is_empty() {
+            now = engine.next_deadline().unwrap_or(at(seconds));
+            effects = engine.handle(now, Input::Tick);
+        }
+    }
+    told
+}
+
+#[test]
+fn contacts_that_take_nothing_are_tried_once_a_round_and_no_faster() {
+    let mut watch = watch("eu us ap");
+    watch.policies[0].repeat = 0;
+    // Agents are silent from 48 s on, which is told in vain as well.
+    expect![[r#"
+        3 1/1/0/1/triggered/mail
+        3 1/1/0/1/triggered/hook
+        3 1/1/0/2/escalated/boss
+        46 2/1/0/1/triggered/mail
+        46 2/1/0/1/triggered/hook
+        46 2/1/0/2/escalated/boss
+        1803 1/1/1/2/escalated/boss
+    "#]]
+    .assert_eq(&(told_in_vain(&watch, 3600).join("\n") + "\n"));
+}
+
+#[test]
+fn who_was_told_of_one_story_is_not_told_the_end_of_the_next() {
+    let down = |at: i64| format!("{at} eu shop-\n{at} us shop-\n");
+    let up = |at: i64| {
+        format!("{at} eu shop+\n{at} us shop+\n{} eu shop+\n{} us shop+\n", at + 1, at + 1)
+    };
+    let heard: String = (1..13).map(|n| format!("{0} eu\n{0} us\n", n * 30)).collect();
+    let story = down(20) + &heard + &up(390) + &down(420) + &up(440);
+    let mut engine = engine(&watch("eu us"));
+    let told = run(&mut engine, &story, |_, _, _| Vec::new());
+    let notices: Vec<&str> =
+        told.iter().filter_map(|line| line.split_once("notice ")).map(|(_, key)| key).collect();
+    expect![[r#"
+        1/1/0/1/triggered/mail
+        1/1/0/1/triggered/hook
+        1/1/0/2/escalated/boss
+        1/1/0/0/resolved/boss
+        1/1/0/0/resolved/hook
+        1/1/0/0/resolved/mail
+        1/2/0/1/triggered/mail
+        1/2/0/1/triggered/hook
+        1/2/0/0/resolved/hook
+        1/2/0/0/resolved/mail
+    "#]]
+    .assert_eq(&(notices.join("\n") + "\n"));
+}
+
+#[test]
+fn an_incident_that_nobody_could_be_told_of_is_told_as_soon_as_there_is_a_policy() {
+    let mut without = watch("eu us");
+    without.policies.clear();
+    let mut engine = engine(&without);
+    run(&mut engine, "20 eu shop-\n20 us shop-", |_, _, _| Vec::new());
+    let notices = |effects: &[Effect]| {
+        effects.iter().filter(|effect| matches!(effect, Effect::Notify(_))).count()
+    };
+    let reconfigure = |watch: &Watch| Input::Reconfigure { watch: Box::new(watch.clone()) };
+    assert_eq!(notices(&engine.handle(at(30), reconfigure(&watch("eu us")))), 2);
+    // The policy is lost when its second step is due, and comes back.
+    engine.handle(at(300), reconfigure(&without));
+    assert_eq!(notices(&engine.handle(at(331), Input::Tick)), 0);
+    engine.handle(at(340), reconfigure(&watch("eu us")));
+    assert!(engine.next_deadline().is_some());
+    let told: usize = (1..10).map(|n| notices(&engine.handle(at(340 + n * 60), Input::Tick))).sum();
+    assert!(told > 0, "a critical incident never falls silent");
+}
+
+#[test]
+fn maintenance_that_is_taken_back_holds_nothing_any_more() {
+    let mut planned = watch("eu us");
+    planned.maintenance = [crate::config::Maintenance {
+        services: [ServiceName::new("web").unwrap()].into(),
+        when: crate::config::When::Once { from: at(0), to: at(36_000) },
+        announced: None,
+        cancelled: false,
+    }]
+    .into();
+    let mut engine = engine(&planned);
+    let told = run(&mut engine, "20 eu shop-\n20 us shop-", |_, _, _| Vec::new());
+    assert!(!told.iter().any(|line| line.contains("notice")), "{told:?}");
+    let watch = Box::new(watch("eu us"));
+    let effects = engine.handle(at(40), Input::Reconfigure { watch });
+    assert!(effects.iter().any(|effect| matches!(effect, Effect::Notify(_))), "{effects:?}");
+}

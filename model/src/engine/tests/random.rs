@@ -15,7 +15,7 @@ fn happening() -> impl Strategy<Value = Happening> {
     (prop_oneof![4 => 0_i64..5, 3 => 5_i64..70, 1 => 70_i64..4000], 0_u8..14, 0_u8..6)
 }
 
-fn input_of((_, sort, number): Happening, second: i64) -> Input {
+fn input_of((after, sort, number): Happening, second: i64) -> Input {
     let region = REGIONS[usize::from(number % 3)];
     let name = Region::new(region).unwrap();
     let late = second - i64::from(number) * 40;
@@ -33,7 +33,7 @@ fn input_of((_, sort, number): Happening, second: i64) -> Input {
             notice: NoticeKey(format!("{}/1/0/1/triggered/mail", incident.0)),
             why: "gone".into(),
         },
-        _ => Input::Resume,
+        _ => Input::Resume { since: at(second - after / 2) },
     }
 }
 
@@ -85,9 +85,9 @@ proptest! {
             let input = input_of(happened, second);
             let mut effects = Vec::new();
             // The live one ticks at each deadline; the replayed one never does.
-            while let Some(due) = live.next_deadline().filter(|due| {
-                *due < at(second) && !matches!(input, Input::Resume)
-            }) {
+            while let Some(due) =
+                live.next_deadline().filter(|due| ticked_at(*due, at(second), &input))
+            {
                 effects.extend(live.handle(due, Input::Tick));
                 hold(&live, &effects, happened);
             }

@@ -122,7 +122,7 @@ fn silence_while_the_collector_itself_did_not_listen_does_not_count() {
         &watch("eu us"),
         "1 eu shop+
          1 us shop+
-         100 resume
+         100 resume 1
          110 eu
          144 tick
          145 tick",
@@ -193,6 +193,66 @@ fn a_wrong_clock_is_told_once_and_votes_all_the_same() {
             120  #2 triggered from 119 [shop is down in 2 of 2 regions (eu, us): connect: connection refused] notified: step 1: mail and hook
             120  order eu: every 20s until 720
             120  order us: every 20s until 720
+        "#]],
+    );
+}
+
+#[test]
+fn of_the_steps_missed_while_the_collector_was_gone_only_the_next_is_made_up_for() {
+    check(
+        &watch("eu us"),
+        "1 eu shop+
+         1 us shop+
+         20 eu shop-
+         20 us shop-
+         30 acknowledge 1 mara
+         50 resume 40
+         36000 resume 60",
+        expect![[r#"
+            1    shop: unknown -> up
+            20   order us: probe shop now
+            20   shop: up -> up (partial)
+            20   shop: up (partial) -> down
+            20   notice 1/1/0/1/triggered/mail
+            20   notice 1/1/0/1/triggered/hook
+            20   #1 triggered from 20 [shop is down in 2 of 2 regions (eu, us): connect: connection refused] notified: step 1: mail and hook
+            20   order eu: every 20s until 620
+            20   order us: every 20s until 620
+            30   notice 1/1/1/0/acknowledged/hook
+            30   notice 1/1/1/0/acknowledged/mail
+            30   #1 acknowledged from 20 [shop is down in 2 of 2 regions (eu, us): connect: connection refused] acknowledged: taken until 1970-01-01T00:30:30Z
+            36000 shop: down -> unknown
+            36000 #1 acknowledged from 20 [shop is down in 2 of 2 regions (eu, us): connect: connection refused] votes: eu: unknown; us: unknown
+            36000 notice 1/2/0/1/escalated/mail
+            36000 notice 1/2/0/1/escalated/hook
+            36000 #1 triggered from 20 [shop is down in 2 of 2 regions (eu, us): connect: connection refused] notified: step 1: mail and hook
+        "#]],
+    );
+    check(
+        &watch("eu us"),
+        "1 eu shop+
+         1 us shop+
+         20 eu shop-
+         20 us shop-
+         36000 resume 30
+         36301 tick",
+        expect![[r#"
+            1    shop: unknown -> up
+            20   order us: probe shop now
+            20   shop: up -> up (partial)
+            20   shop: up (partial) -> down
+            20   notice 1/1/0/1/triggered/mail
+            20   notice 1/1/0/1/triggered/hook
+            20   #1 triggered from 20 [shop is down in 2 of 2 regions (eu, us): connect: connection refused] notified: step 1: mail and hook
+            20   order eu: every 20s until 620
+            20   order us: every 20s until 620
+            36000 shop: down -> unknown
+            36000 #1 triggered from 20 [shop is down in 2 of 2 regions (eu, us): connect: connection refused] votes: eu: unknown; us: unknown
+            36000 notice 1/1/0/2/escalated/boss
+            36000 #1 triggered from 20 [shop is down in 2 of 2 regions (eu, us): connect: connection refused] notified: step 2: boss
+            36301 notice 2/1/0/1/triggered/mail
+            36301 notice 2/1/0/1/triggered/hook
+            36301 #2 triggered from 20 [both agents are silent: eu-1 in eu (heard last at 1970-01-01T00:00:20Z) and us-1 in us (heard last at 1970-01-01T00:00:20Z)] notified: step 1: mail and hook
         "#]],
     );
 }
