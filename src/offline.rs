@@ -2,6 +2,7 @@
 //! the collector's, so that whoever doubts a figure can compute it again.
 
 mod contract;
+mod gather;
 mod observations;
 #[cfg(test)]
 mod tests;
@@ -10,50 +11,128 @@ use std::io::Write;
 use std::path::Path;
 
 use anyhow::Context as _;
-use model::report;
+use model::name::Region;
+use model::report::{self, Statement};
 use model::time::Timestamp;
+use serde::Serialize;
 use serde_json::Value;
 
+use crate::arguments::ReportFormat;
+use crate::out;
+use crate::statement::{self, About};
+
 use contract::Contract;
+use gather::Question;
+use observations::Source;
 
 /// How alike two keys must be for one to be suggested for the other, of 1.
 const ALIKE: f64 = 0.7;
 /// The most instants of one `--burn-at`.
 const INSTANTS_MAX: usize = 10_000;
 
-/// Writes the statement of the contract's period as one JSON object, or with `burn_at` the burn
-/// rates at each instant (`MS[,MS…]`, or RFC 3339) as a JSON array.
+/// Which files, and what is wanted of them.
+#[derive(Debug)]
+pub struct Order<'a> {
+    /// A file of observations, or a folder of them.
+    pub observations: &'a Path,
+    /// What they are judged by.
+    pub contract: &'a Path,
+    /// What to call what was observed; default: the name of the file.
+    pub service: Option<&'a str>,
+    /// The form of the statement.
+    pub format: ReportFormat,
+    /// Burn rates at these instants (`MS[,MS…]`, or RFC 3339) instead, as JSON whatever the form.
+    pub burn_at: Option<&'a str>,
+}
+
+/// Writes the statement of the contract's period, or the burn rates as a JSON array.
 ///
 /// # Errors
 /// A file cannot be read or is not as it should be; the text says where and what would be right.
-pub fn run(
-    observations: &Path,
-    contract: &Path,
-    burn_at: Option<&str>,
-    out: &mut dyn Write,
-) -> anyhow::Result<()> {
-    let instants = burn_at.map(instants).transpose()?;
-    let contract = contract::read(contract)?;
-    let observed = observations::read(observations, &contract.regions)?;
-    let Contract { terms, from, to, .. } = contract;
-    match instants {
-        Some(instants) => {
-            serde_json::to_writer(&mut *out, &report::burn(&terms, vec![observed], &instants))
-        }
-        None => {
-            let (spans, conflicts) = terms.spans(vec![observed], from, to);
-            if conflicts > 0 {
-                tracing::warn!(
-                    conflicts,
-                    "observations contradict others of the same id; of each id the one whose JSON \
-                     is smaller counts"
-                );
-            }
-            serde_json::to_writer(&mut *out, &report::statement_of(&terms, &spans, from, to))
+pub fn run(order: &Order<'_>, out: &mut dyn Write) -> anyhow::Result<()> {
+    let instants = order.burn_at.map(instants).transpose()?;
+    let contract = contract::read(order.contract)?;
+    let terms = &contract.terms;
+    let (from, to) = match &instants {
+        Some(instants) => report::burn_reach(instants)
+            .ok_or_else(|| anyhow::anyhow!("--burn-at: write at least one instant"))?,
+        None => (contract.from, contract.to.max(contract.from)),
+    };
+    let question = Question { regions: &contract.regions, terms, from, to };
+    let (spans, conflicts) = gather::spans(order.observations, &question)?;
+    if conflicts > 0 {
+        tracing::warn!(
+            conflicts,
+            "observations contradict others of the same id; of each id the one whose JSON is \
+             smaller counts"
+        );
+    }
+    let text = match instants {
+        Some(instants) => json(&report::burn_over(terms.target_ppm, &spans, &instants)),
+        None => shown(order, &contract, report::statement_of(terms, &spans, from, to)),
+    }?;
+    out.write_all(text.as_bytes()).context("cannot write the statement")
+}
+
+fn json(value: &impl Serialize) -> anyhow::Result<String> {
+    let text = serde_json::to_string(value).context("cannot write the statement")?;
+    Ok(text + "\n")
+}
+
+/// A statement in the form that is wanted.
+fn shown(order: &Order<'_>, contract: &Contract, found: Statement) -> anyhow::Result<String> {
+    if order.format == ReportFormat::Json {
+        return json(&found);
+    }
+    let about = about(order, contract)?;
+    match order.format {
+        ReportFormat::Csv => Ok(statement::csv(&[(about, found)])),
+        ReportFormat::Html => statement::html(&about, &found),
+        ReportFormat::Table | ReportFormat::Json => Ok(statement::table(
+            &about.service,
+            &about.period,
+            &about.time_zone,
+            about.objective_ppm,
+            &found,
+        )),
+    }
+}
+
+fn about(order: &Order<'_>, contract: &Contract) -> anyhow::Result<About> {
+    let name = |path: &Path| {
+        let name = path.file_name().unwrap_or(path.as_os_str());
+        out::clean(&name.to_string_lossy())
+    };
+    let stem = order.observations.file_stem().unwrap_or_default().to_string_lossy();
+    let mut files = Vec::new();
+    if order.format == ReportFormat::Html {
+        for path in [order.observations, order.contract] {
+            let all = if path.is_dir() { "/*.jsonl, one after the other" } else { "" };
+            files.push((format!("{}{all}", name(path)), Source::find(path)?.sha256()?));
         }
     }
-    .and_then(|()| out.write_all(b"\n").map_err(serde_json::Error::io))
-    .context("cannot write the statement")
+    let regions: Vec<&str> = contract.regions.iter().map(Region::as_str).collect();
+    Ok(About {
+        service: order.service.map_or_else(|| out::clean(&stem), ToOwned::to_owned),
+        period: contract.period.clone(),
+        time_zone: contract.zone.clone(),
+        objective_ppm: contract.terms.target_ppm,
+        now_ms: None,
+        measured: vec![format!(
+            "Measured from {}. It is down when more than half of the regions that can say anything \
+             say so, and not known when fewer than half of all regions can. What one region says \
+             holds for twice its interval and {}.",
+            regions.join(", "),
+            statement::length(contract.terms.grace.ms()),
+        )],
+        commands: format!(
+            "watchpost report --observations {} \\\n  --contract {} --format json",
+            statement::quoted(&name(order.observations)),
+            statement::quoted(&name(order.contract))
+        ),
+        outages: Vec::new(),
+        files,
+    })
 }
 
 /// Reads `MS[,MS…]`.

@@ -1,8 +1,11 @@
-//! A statement as text for the terminal, in words that a manager can read.
+//! A statement for people: text for the terminal, one page for a customer, rows for a spreadsheet.
 //!
 //! Nothing is reckoned here: figures are taken from the statement and cut after the last place
 //! shown, never rounded.
 
+mod band;
+mod html;
+mod rows;
 #[cfg(test)]
 mod tests;
 mod words;
@@ -11,8 +14,11 @@ use jiff::tz::TimeZone;
 use model::ledger::{Class, Span};
 use model::report::{PeriodVerdict, Statement};
 
-pub use words::short;
-use words::{Clock, exact, percent};
+pub use html::html;
+pub use rows::csv;
+
+pub use words::{Clock, exact, quoted, short as length};
+use words::{percent, short};
 
 /// The most rows of each list; the JSON form has all.
 const ROWS_MAX: usize = 50;
@@ -22,6 +28,29 @@ const WIDTH: usize = 96;
 const UNBROKEN: &str = "\u{a0}";
 /// Microseconds in a millisecond.
 const US: i64 = 1000;
+
+/// What a statement is about.
+#[derive(Clone, Debug)]
+pub struct About {
+    /// The service, or what the observations are of.
+    pub service: String,
+    /// The name of the period, such as `2026-10`.
+    pub period: String,
+    /// An IANA zone; without such a zone times are UTC.
+    pub time_zone: String,
+    /// What was promised, in parts per million.
+    pub objective_ppm: u32,
+    /// When it was made, ms; what is later is still to come. None: all of it is over.
+    pub now_ms: Option<i64>,
+    /// Sentences that say how it was measured.
+    pub measured: Vec<String>,
+    /// Commands that give the same figures, one a line.
+    pub commands: String,
+    /// What is known of each outage, in order; empty where nothing is.
+    pub outages: Vec<String>,
+    /// Files that the figures follow from, with the SHA-256 of each.
+    pub files: Vec<(String, String)>,
+}
 
 /// The statement of `service` over the period called `period`, promised `objective_ppm`; times are
 /// those of `time_zone`, or UTC if there is no such zone.
@@ -46,9 +75,9 @@ pub fn table(
     page.paragraph(&summary(service, objective_ppm, statement));
     page.line("");
     page.line("How the figure comes about");
-    sums(&mut page, statement);
+    page.rows(&sums(statement));
     page.line("");
-    figures(&mut page, objective_ppm, statement);
+    page.rows(&figures(objective_ppm, statement));
     outages(&mut page, &clock, statement);
     spans(
         &mut page,
@@ -77,6 +106,12 @@ impl Page {
     /// A name, a value at the right, and a remark.
     fn row(&mut self, name: &str, value: &str, remark: &str) {
         self.line(&format!("  {name:<28}{value:>22}   {remark}"));
+    }
+
+    fn rows(&mut self, rows: &[Row]) {
+        for Row { name, value, remark } in rows {
+            self.row(name, value, remark);
+        }
     }
 
     /// Sentences, broken between words.
@@ -151,8 +186,21 @@ fn summary(service: &str, objective_ppm: u32, statement: &Statement) -> String {
     sentences.join(" ")
 }
 
+/// A name, a value, and a remark.
+struct Row {
+    name: String,
+    value: String,
+    remark: String,
+}
+
+impl Row {
+    fn new(name: &str, value: &str, remark: &str) -> Self {
+        Self { name: name.into(), value: value.into(), remark: remark.into() }
+    }
+}
+
 /// The lengths that add up to the period.
-fn sums(page: &mut Page, statement: &Statement) {
+fn sums(statement: &Statement) -> Vec<Row> {
     let partial = match statement.partial_ms {
         0 => String::new(),
         partial => format!("of which {} not from everywhere", short(partial)),
@@ -162,41 +210,49 @@ fn sums(page: &mut Page, statement: &Statement) {
         outages => count(outages, "outage", "outages"),
     };
     let unknown = if statement.unknown_ms > 0 { "counted neither as up nor as down" } else { "" };
-    page.row("up", &exact(statement.up_ms), &partial);
-    page.row("+ down", &exact(statement.down_ms), &outages);
-    page.row("+ not measured", &exact(statement.unknown_ms), unknown);
-    page.row("+ left out", &exact(statement.excluded_ms), "");
-    page.row("= the period", &exact(statement.period_ms), "");
+    vec![
+        Row::new("up", &exact(statement.up_ms), &partial),
+        Row::new("+ down", &exact(statement.down_ms), &outages),
+        Row::new("+ not measured", &exact(statement.unknown_ms), unknown),
+        Row::new("+ left out", &exact(statement.excluded_ms), ""),
+        Row::new("= the period", &exact(statement.period_ms), ""),
+    ]
 }
 
 /// What follows from the sums.
-fn figures(page: &mut Page, objective_ppm: u32, statement: &Statement) {
+fn figures(objective_ppm: u32, statement: &Statement) -> Vec<Row> {
+    let mut rows = Vec::new();
     let figure = |ppm: Option<i64>| ppm.map_or("no figure".to_owned(), percent);
     let between = match (statement.low_ppm_floor, statement.high_ppm_floor) {
         (Some(low), Some(high)) => format!("between {} and {}", percent(low), percent(high)),
         _ => String::new(),
     };
-    page.row("up / (up + down)", &figure(statement.availability_ppm_floor), &between);
-    page.row("measured share", &figure(statement.coverage_ppm_floor), "of the counted time");
+    rows.push(Row::new("up / (up + down)", &figure(statement.availability_ppm_floor), &between));
+    rows.push(Row::new(
+        "measured share",
+        &figure(statement.coverage_ppm_floor),
+        "of the counted time",
+    ));
     let allowed = percent(1_000_000 - i64::from(objective_ppm));
     let remark = format!("{allowed} of the counted time");
-    page.row("may be down", &exact(statement.budget_us.div_euclid(US)), &remark);
+    rows.push(Row::new("may be down", &exact(statement.budget_us.div_euclid(US)), &remark));
     let left = statement.budget_left_us.div_euclid(US);
     if statement.verdict == PeriodVerdict::Undetermined {
         let least = left.saturating_sub(statement.unknown_ms);
         let ends = format!("{} and {}", left_of(least), left_of(left));
-        page.row("left of it", "not known", &format!("between {ends}"));
+        rows.push(Row::new("left of it", "not known", &format!("between {ends}")));
     } else {
-        page.row("left of it", &left_of(left), "");
+        rows.push(Row::new("left of it", &left_of(left), ""));
     }
     if let (Some(repair), Some(between)) = (statement.mttr_ms, statement.mtbf_ms) {
-        page.row("mean outage", &exact(repair), "");
-        page.row("mean time between outages", &exact(between), "");
+        rows.push(Row::new("mean outage", &exact(repair), ""));
+        rows.push(Row::new("mean time between outages", &exact(between), ""));
     }
     match statement.credit_percent {
-        0 => page.row("credit", "none", "credits follow from a breach only"),
-        credit => page.row("credit", &format!("{credit} %"), ""),
+        0 => rows.push(Row::new("credit", "none", "credits follow from a breach only")),
+        credit => rows.push(Row::new("credit", &format!("{credit} %"), "")),
     }
+    rows
 }
 
 /// What is left of a budget, or how much more than it was used.

@@ -89,7 +89,7 @@ fn a_wrong_command_line_ends_with_2_and_says_what_would_be_right() {
         (&["token", "add", "--agent", "a"], "--region <NAME>"),
         (&["token", "add", "--name", "n"], "--role <ROLE>"),
         (&["token", "add", "--agent", "a", "--region", "r", "--role", "admin"], "cannot be used"),
-        (&["report", "--format", "csv"], "[possible values: table, json]"),
+        (&["report", "--format", "pdf"], "[possible values: table, json, csv, html]"),
         (&["report", "--observations", "x"], "--contract <FILE>"),
         (&["report", "--burn-at", "1"], "--observations <FILE>"),
         (&["status", "--collector", "http://127.0.0.1:1"], "a token in $WATCHPOST_TOKEN"),

@@ -123,23 +123,41 @@ pub struct Numbered {
     pub format: Format,
 }
 
+/// Form of a statement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ReportFormat {
+    /// For people at a terminal.
+    Table,
+    /// For programs.
+    Json,
+    /// Comma-separated values, for spreadsheets.
+    Csv,
+    /// One page to send to a customer or to print.
+    Html,
+}
+
 /// `watchpost report`.
 #[derive(Args, Debug)]
 pub struct Report {
     /// Whom to ask.
     #[command(flatten)]
     pub place: Where,
-    /// One service; default: every service with an objective.
+    /// One service; default: every service with an objective. With --observations: what to call it.
     #[arg(long, value_name = "NAME", value_parser = ServiceName::new)]
     pub service: Option<ServiceName>,
     /// A period, such as 2026-10; default: the one that runs now.
     #[arg(long, value_name = "PERIOD")]
     pub period: Option<String>,
-    /// Form of the answer.
-    #[arg(long, value_enum, default_value_t = Format::Table)]
-    pub format: Format,
-    /// Compute from this file of observations instead, one JSON object a line; prints JSON.
-    #[arg(long, value_name = "FILE", requires = "contract", conflicts_with_all = ["service", "period", "collector"])]
+    /// Form of the answer; default: table, or json with --observations.
+    #[arg(long, value_enum)]
+    pub format: Option<ReportFormat>,
+    /// Tell of each outage who saw what fail, what happened within it and what people did; with
+    /// table or json.
+    #[arg(long, conflicts_with = "observations")]
+    pub explain: bool,
+    /// Compute from this file of observations instead, one JSON object a line, or from every file of
+    /// this folder that ends in .jsonl.
+    #[arg(long, value_name = "FILE", requires = "contract", conflicts_with_all = ["period", "collector"])]
     pub observations: Option<PathBuf>,
     /// What the observations are judged by.
     #[arg(long, value_name = "FILE", requires = "observations")]

@@ -7,7 +7,9 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-pub use ask::{Incident, IncidentCommand, Incidents, Numbered, Report, Status, Where};
+pub use ask::{
+    Incident, IncidentCommand, Incidents, Numbered, Report, ReportFormat, Status, Where,
+};
 pub use keep::{Backup, BackupCommand, Replay, Restore, Role, Token, TokenAdd, TokenCommand};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};

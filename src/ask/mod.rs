@@ -1,5 +1,6 @@
 //! The commands that ask a running collector.
 
+mod explain;
 pub mod incidents;
 pub mod report;
 pub mod status;

@@ -33,6 +33,10 @@ pub struct Contract {
     pub from: Timestamp,
     /// First instant after it.
     pub to: Timestamp,
+    /// What the period is called: `2026-10`, or its ends in UTC.
+    pub period: String,
+    /// The zone of its times.
+    pub zone: String,
 }
 
 const KEYS: &[&str] = &[
@@ -253,7 +257,8 @@ fn accept(raw: Raw) -> Result<Contract, Vec<String>> {
                 credits: tiers(raw.credits_ppm_percent),
                 windows: raw.maintenance.into_iter().map(RawWindow::window).collect(),
             };
-            Ok(Contract { regions: raw.regions, terms, from, to })
+            let (period, zone) = raw.period.named(from, to);
+            Ok(Contract { regions: raw.regions, terms, from, to, period, zone })
         }
         _ => Err(problems),
     }
@@ -277,6 +282,14 @@ fn tiers(mut from: Vec<(u32, u32)>) -> Vec<(u32, u32)> {
 }
 
 impl RawPeriod {
+    /// Its name, and the zone of its times.
+    fn named(self, from: Timestamp, to: Timestamp) -> (String, String) {
+        match (self.tz, self.year, self.month) {
+            (Some(zone), Some(year), Some(month)) => (format!("{year:04}-{month:02}"), zone),
+            _ => (format!("{from} to {to}"), "UTC".into()),
+        }
+    }
+
     /// First instant and the first after it.
     fn span(&self) -> Result<(Timestamp, Timestamp), String> {
         match (&self.tz, self.year, self.month, self.from, self.to) {

@@ -17,12 +17,19 @@ fn run_on(observations: &str, contract: &str, burn_at: Option<&str>) -> Result<S
     };
     let (lines, contract) = (write("o.jsonl", observations), write("c.json", contract));
     let mut out = Vec::new();
-    run(&lines, &contract, burn_at, &mut out)
+    let order = Order {
+        observations: &lines,
+        contract: &contract,
+        service: None,
+        format: ReportFormat::Json,
+        burn_at,
+    };
+    run(&order, &mut out)
         .map_err(|error| format!("{error:#}").replace(&format!("{}/", folder.path().display()), ""))
         .map(|()| String::from_utf8(out).unwrap())
 }
 
-fn statement(observations: &str, contract: &str) -> report::Statement {
+fn statement(observations: &str, contract: &str) -> Statement {
     serde_json::from_str(&run_on(observations, contract, None).unwrap()).unwrap()
 }
 
@@ -87,8 +94,10 @@ fn a_line_that_is_wrong_is_named_with_what_is_right() {
     let folder = tempfile::tempdir().unwrap();
     let bytes = folder.path().join("bytes");
     std::fs::write(&bytes, [0xff, 0xfe]).unwrap();
-    assert!(observations::read(&bytes, &[]).is_err());
-    assert!(observations::read(&folder.path().join("none"), &[]).is_err());
+    let read = |path: &Path| Source::find(path).map(observations::Lines::new);
+    assert!(read(&bytes).unwrap().next().unwrap().is_err());
+    assert!(read(&folder.path().join("none")).is_err());
+    assert!(read(folder.path()).err().unwrap().to_string().contains("no file in it ends in"));
 }
 
 #[test]

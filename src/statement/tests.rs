@@ -1,14 +1,16 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+use base64::Engine as _;
 use expect_test::{Expect, expect};
 use model::config::Needs;
 use model::report::{Terms, statement_of};
 use model::time::{Millis, Timestamp};
+use sha2::Digest as _;
 
 use super::*;
 
-/// The table of October 2026 in Berlin, up but for `spans` of (start in ms, length in ms, class).
-fn october(spans: &[(i64, i64, Class)]) -> String {
+/// October 2026 in Berlin, up but for `spans` of (start in ms, length in ms, class).
+fn stated(spans: &[(i64, i64, Class)]) -> Statement {
     let (from, to) =
         model::calendar::named(model::config::Period::Month, "Europe/Berlin", "2026-10").unwrap();
     let mut all = Vec::new();
@@ -34,8 +36,26 @@ fn october(spans: &[(i64, i64, Class)]) -> String {
         credits: vec![(999_000, 10), (990_000, 25)],
         windows: vec![],
     };
-    let statement = statement_of(&terms, &all, from, to);
-    table("tracking-api", "2026-10", "Europe/Berlin", 999_000, &statement)
+    statement_of(&terms, &all, from, to)
+}
+
+/// The same as a table.
+fn october(spans: &[(i64, i64, Class)]) -> String {
+    table("tracking-api", "2026-10", "Europe/Berlin", 999_000, &stated(spans))
+}
+
+fn about(now_ms: Option<i64>) -> About {
+    About {
+        service: "tracking-api".into(),
+        period: "2026-10".into(),
+        time_zone: "Europe/Berlin".into(),
+        objective_ppm: 999_000,
+        now_ms,
+        measured: vec!["Measured from <everywhere>.".into()],
+        commands: "watchpost report".into(),
+        outages: vec!["seen from eu; HTTP 502; #7".into()],
+        files: vec![("o.jsonl".into(), "ab".repeat(32))],
+    }
 }
 
 fn check(spans: &[(i64, i64, Class)], want: Expect) {
@@ -273,4 +293,75 @@ fn a_zone_that_is_not_there_is_utc() {
     let text = table("s", "2026-10", "Mars/Olympus", 999_000, &statement);
     assert!(text.contains("All times are those of UTC."), "{text}");
     assert!(text.contains("no figure"), "{text}");
+}
+
+#[test]
+fn the_page_needs_nothing_from_elsewhere_and_says_what_the_table_says() {
+    let spans = [
+        (5 * DAY + 11 * HOUR, 1_002_555, Class::Down),
+        (12 * DAY, HOUR, Class::Excluded),
+        (20 * DAY, 1_900_000, Class::Partial),
+        (28 * DAY, 340_000, Class::Unknown),
+    ];
+    let page = html(&about(None), &stated(&spans)).unwrap();
+    for want in [
+        "<title>Availability of tracking-api, October 2026: met</title>",
+        "99.962 %",
+        "Even if it had been down",
+        "October 2026 by day. 6: down, 13: left out, 21: partial, 28: not measured in part. All",
+        "16 min 42.555 s",
+        "seen from eu; HTTP 502; #7",
+        "between 99.949&#160;% and",
+        "Measured from &#60;everywhere&#62;.",
+        "745 h 00 min 00 s",
+        &"ab".repeat(32),
+    ] {
+        assert!(page.contains(want), "{want}\n{page}");
+    }
+    for unwanted in ["<script", "http:", "https:", "style=\"", "src=", "to come", "@import"] {
+        assert!(!page.contains(unwanted), "{unwanted}");
+    }
+    // A policy with another hash than the style's would leave the page without any.
+    let style = page.split("<style>").nth(1).unwrap().split("</style>").next().unwrap();
+    let hash = base64::engine::general_purpose::STANDARD.encode(sha2::Sha256::digest(style));
+    let policy = page.split("style-src 'sha256-").nth(1).unwrap().split('\'').next().unwrap();
+    assert_eq!(policy.replace("&#43;", "+"), hash);
+    assert_eq!(page.matches("class=\"k-gap\"").count(), 30);
+}
+
+#[test]
+fn what_is_still_to_come_is_drawn_apart() {
+    let statement = stated(&[(20 * DAY, 11 * DAY + HOUR, Class::Unknown)]);
+    let now = statement.period_from + 20 * DAY;
+    let page = html(&about(Some(now)), &statement).unwrap();
+    assert!(page.contains("The period is not over: 11 d 1 h are still to come"), "{page}");
+    assert!(page.contains("October 2026 by day: all measured days up."), "{page}");
+    assert_eq!(page.matches("class=\"f-none\"").count(), 12, "11 days and the key");
+}
+
+#[test]
+fn a_spreadsheet_gets_every_figure_span_and_outage() {
+    let spans = [(5 * DAY + 11 * HOUR, 3_002_555, Class::Down)];
+    let text = csv(&[(about(None), stated(&spans)), (about(None), stated(&[]))]);
+    let rows: Vec<&str> = text.split("\r\n").collect();
+    assert_eq!(rows[0], "service,period,record,name,from,to,value,unit");
+    assert_eq!(rows.len(), 1 + 19 + 3 + 1 + 19 + 1 + 1);
+    for want in [
+        "tracking-api,2026-10,figure,availability_ppm_floor,,,998880,ppm",
+        "tracking-api,2026-10,figure,budget_left_us,,,-320555000,us",
+        "tracking-api,2026-10,figure,mttr_ms,,,,ms",
+        "tracking-api,2026-10,figure,verdict,,,breached,word",
+        "tracking-api,2026-10,span,down,2026-10-06T09:00:00.000Z,2026-10-06T09:50:02.555Z,3002555,ms",
+        "tracking-api,2026-10,outage,1,2026-10-06T09:00:00.000Z,2026-10-06T09:50:02.555Z,3002555,ms",
+    ] {
+        assert!(rows.contains(&want), "{want}\n{text}");
+    }
+    assert!(rows.iter().all(|row| row.is_empty() || row.matches(',').count() == 7));
+}
+
+#[test]
+fn words_of_a_command_are_quoted_where_a_shell_would_read_more_into_them() {
+    for (word, want) in [("o.jsonl", "o.jsonl"), ("a b", "'a b'"), ("", "''"), ("$'", r"'$'\'''")] {
+        assert_eq!(quoted(word), want);
+    }
 }

@@ -42,6 +42,16 @@ pub fn exact(ms: i64) -> String {
     }
 }
 
+/// A word of a command line, quoted where a shell would read more into it.
+pub fn quoted(word: &str) -> String {
+    let plain = |sign: char| sign.is_ascii_alphanumeric() || "-_./".contains(sign);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', "'\\''"))
+    }
+}
+
 /// Instants in a zone.
 pub struct Clock(pub TimeZone);
 

@@ -21,16 +21,8 @@ impl Gathered {
     /// Counts every id once and sorts. Of two observations with one id the one whose JSON with
     /// sorted keys and no spaces is smaller wins, in whatever order they came.
     pub fn new(mut observed: Observed, grace: Millis) -> Self {
-        let observations = &mut observed.observations;
-        observations.sort_unstable_by(|one, other| {
-            one.id.cmp(&other.id).then_with(|| canonical_order(one, other))
-        });
-        let mut conflicts = 0_u64;
-        observations.dedup_by(|later, kept| {
-            let same = later.id == kept.id;
-            conflicts += u64::from(same && later != kept);
-            same
-        });
+        let conflicts = count_once(&mut observed.observations);
+        let observations = &observed.observations;
         let mut samples: Vec<Sample> = observations
             .iter()
             .zip(0_u32..)
@@ -49,6 +41,22 @@ impl Gathered {
         samples.sort_unstable();
         Self { samples, conflicts }
     }
+}
+
+/// Leaves one observation of every id, sorted by id, and says how many contradicted another of
+/// their id: of those the one whose JSON with sorted keys and no spaces is smaller stays, in whatever
+/// order they came.
+pub fn count_once(observations: &mut Vec<Observation>) -> u64 {
+    observations.sort_unstable_by(|one, other| {
+        one.id.cmp(&other.id).then_with(|| canonical_order(one, other))
+    });
+    let mut conflicts = 0_u64;
+    observations.dedup_by(|later, kept| {
+        let same = later.id == kept.id;
+        conflicts += u64::from(same && later != kept);
+        same
+    });
+    conflicts
 }
 
 /// The order of two observations of one id by their canonical JSON. Equal content is the normal

@@ -27,7 +27,7 @@ use crate::time::{Millis, Timestamp};
 
 pub use account::{Class, Outage, Span, Totals, account, outages, unite};
 pub use combined::{Combined, Lasting};
-pub use gathered::Gathered;
+pub use gathered::{Gathered, count_once};
 pub use sweep::{Sample, Step, Sweep};
 
 /// What an observation says, in the order in which it wins a tie of time.

@@ -61,11 +61,20 @@ pub struct BurnWindow {
 /// The burn rate of a service at each of `instants`, in their order. Observations are wanted from
 /// three days and [`Terms::reach`] before the first.
 pub fn burn(terms: &Terms, probes: Vec<Observed>, instants: &[Timestamp]) -> Vec<Burn> {
-    let (Some(first), Some(last)) = (instants.iter().min(), instants.iter().max()) else {
-        return Vec::new();
-    };
-    let (spans, _) = terms.spans(probes, *first - LONGEST, *last);
-    instants.iter().map(|now| burn_of(terms.target_ppm, &spans, *now)).collect()
+    let Some((from, to)) = burn_reach(instants) else { return Vec::new() };
+    let (spans, _) = terms.spans(probes, from, to);
+    burn_over(terms.target_ppm, &spans, instants)
+}
+
+/// The time whose spans the burn rates at `instants` follow from; none without instants.
+pub fn burn_reach(instants: &[Timestamp]) -> Option<(Timestamp, Timestamp)> {
+    Some((*instants.iter().min()? - LONGEST, *instants.iter().max()?))
+}
+
+/// The burn rate at each of `instants`, in their order, over spans that reach as far as
+/// [`burn_reach`] says.
+pub fn burn_over(target_ppm: u32, spans: &[Span], instants: &[Timestamp]) -> Vec<Burn> {
+    instants.iter().map(|now| burn_of(target_ppm, spans, *now)).collect()
 }
 
 /// The windows that end at `now`, over spans that reach back far enough.

@@ -15,11 +15,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::Needs;
 use crate::ledger::{self, Class, Outage, Span, Totals};
-use crate::ledger::{Combined, Gathered, Lasting, Observed, Sweep};
+use crate::ledger::{Combined, Gathered, Lasting, Observed, Sample, Sweep};
 use crate::maintenance::Window;
 use crate::time::{Millis, Timestamp};
 
-pub use burn::{BURN_WINDOWS, Burn, BurnSeverity, BurnWindow, burn};
+pub use burn::{BURN_WINDOWS, Burn, BurnSeverity, BurnWindow, burn, burn_over, burn_reach};
 
 /// Parts per million in the whole.
 pub const PPM: i64 = 1_000_000;
@@ -128,8 +128,19 @@ impl Terms {
                 Sweep::new(assigned, rule, gathered.samples.into_iter())
             })
             .collect();
-        let steps = Lasting::new(self.min_outage, Combined::new(self.needs, sweeps));
-        (ledger::account(steps, &self.excluded(), from, to), conflicts)
+        (self.spans_of(sweeps, from, to), conflicts)
+    }
+
+    /// The spans of a service over `from..to` from what its probes are swept of. Holds nothing but the
+    /// spans, however many samples come through; those after `to` may not be asked for.
+    pub fn spans_of<I: Iterator<Item = Sample>>(
+        &self,
+        probes: impl IntoIterator<Item = Sweep<I>>,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Vec<Span> {
+        let steps = Lasting::new(self.min_outage, Combined::new(self.needs, probes));
+        ledger::account(steps, &self.excluded(), from, to)
     }
 
     /// The union of the windows that count.
