@@ -2,7 +2,7 @@
 
 use model::time::Millis;
 
-use crate::world::{Failure, World};
+use crate::old_world::{Failure, World};
 
 const MINUTE: Millis = Millis::from_secs(60);
 const TIMEOUT: Millis = Millis::from_secs(10);

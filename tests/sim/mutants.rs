@@ -1,0 +1,251 @@
+//! The glue around the machines, broken on purpose: each way of breaking it must be caught.
+
+use std::collections::BTreeMap;
+
+use model::engine::{Effect, Engine, Input};
+use model::incident::{Event, Notice, NoticeKey};
+use model::name::{AgentName, ProbeName, Region};
+use model::result::{Outcome, ProbeResult, Reason};
+use model::time::{Millis, Timestamp};
+
+macro_rules! mutants {
+    ($($(#[$doc:meta])* $name:ident),* $(,)?) => {
+        /// A way to break it.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+        pub enum Mutant { $($(#[$doc])* $name),* }
+
+        /// All of them.
+        pub const MUTANTS: &[Mutant] = &[$(Mutant::$name),*];
+    };
+}
+
+mutants! {
+    /// Nobody is told of the end.
+    ResolvesDropped,
+    /// The first notice of an incident is lost.
+    TriggersDropped,
+    /// Whatever a region said last counts as if it had just said it.
+    StaleVotesRefreshed,
+    /// Regions that are silent are taken out of the quorum.
+    QuorumShrinks,
+    /// A void result counts as passed.
+    UnknownAsUp,
+    /// A void result counts as failed.
+    UnknownAsDown,
+    /// An agent that is not heard counts as heard.
+    SilenceIgnored,
+    /// Live decisions go by when a result arrived.
+    ArrivalAsResultTime,
+    /// The accounts go by when a result arrived.
+    ArrivalInHistory,
+    /// The accounts take a wrong clock for right.
+    ClockTrustedInHistory,
+    /// What comes later than ten minutes is acknowledged and not stored.
+    LateResultsDropped,
+    /// A failure seen by one region counts for its neighbour too.
+    OneRegionCountsTwice,
+    /// Somebody takes an incident and the engine is not told.
+    AcknowledgeLost,
+    /// An old notice is repeated after the end.
+    EscalationAfterEnd,
+    /// Notices leave before they are committed.
+    ActBeforeCommit,
+    /// The agent is answered before anything is durable.
+    ReceiptBeforeCommit,
+    /// Results that are known are taken again.
+    DuplicatesCount,
+    /// A restart forgets how far each agent had come.
+    CursorsLost,
+    /// A restart forgets what is due.
+    TimersLost,
+    /// The collector's absence counts as the agents' silence.
+    OwnAbsenceCounts,
+    /// A restart commits again what was committed.
+    CommittedEffectsAgain,
+    /// A restart forgets what was decided and not committed.
+    PendingEffectsLost,
+    /// Notices that were delivered are sent again.
+    OldNoticesAgain,
+    /// That a notice was delivered is not written down.
+    DeliveriesForgotten,
+    /// Each attempt has a key of its own.
+    NewKeyEachAttempt,
+    /// A notice goes to another contact.
+    WrongContact,
+    /// Notices of one incident overtake each other.
+    EndOvertakes,
+    /// What the spool dropped is not told.
+    GapsForgotten,
+    /// A batch that did not arrive is forgotten.
+    UnsentForgotten,
+    /// Results are stamped anew when they are sent.
+    ResultsRestamped,
+    /// The agent's disk says that it synced and did not.
+    DiskLies,
+    /// The spool does not keep its bound.
+    SpoolUnbounded,
+    /// Each timer makes another.
+    TimersBreed,
+    /// The last span of a statement is lost.
+    SpanLost,
+}
+
+/// Stands between the machines and the world; changes nothing unless it is to break something.
+#[derive(Default)]
+pub struct Wrapper {
+    /// What is broken.
+    pub mutant: Option<Mutant>,
+    last: BTreeMap<(ProbeName, Region), ProbeResult>,
+    agents: BTreeMap<AgentName, Region>,
+    told: Option<Notice>,
+    lost: bool,
+}
+
+impl Wrapper {
+    fn is(&self, mutant: Mutant) -> bool {
+        self.mutant == Some(mutant)
+    }
+
+    /// The snapshot from which a restart begins.
+    pub fn snapshot(&self, engine: Vec<u8>, again: bool) -> Vec<u8> {
+        if !self.is(Mutant::TimersLost) || !again {
+            return engine;
+        }
+        let mut value: serde_json::Value = serde_json::from_slice(&engine).unwrap();
+        value["timers"] = serde_json::json!([]);
+        serde_json::to_vec(&value).unwrap()
+    }
+
+    /// Results on their way to the engine.
+    pub fn taken(&self, now: Timestamp, mut results: Vec<ProbeResult>) -> Vec<ProbeResult> {
+        for result in &mut results {
+            let void = matches!(result.outcome, Outcome::Void(_));
+            match self.mutant {
+                Some(Mutant::UnknownAsUp) if void => result.outcome = Outcome::Passed,
+                Some(Mutant::UnknownAsDown) if void => {
+                    result.outcome = Outcome::Failed(Reason::Connect);
+                }
+                Some(Mutant::ArrivalAsResultTime) => {
+                    (result.started, result.clock) = (now, None);
+                }
+                _ => {}
+            }
+        }
+        results
+    }
+
+    /// A result on its way to the store.
+    pub fn stored(&self, now: Timestamp, result: &ProbeResult) -> Option<ProbeResult> {
+        let mut result = result.clone();
+        match self.mutant {
+            Some(Mutant::ArrivalInHistory) => (result.started, result.clock) = (now, None),
+            Some(Mutant::ClockTrustedInHistory) => result.clock = None,
+            Some(Mutant::LateResultsDropped) if now - result.started > Millis::from_secs(600) => {
+                return None;
+            }
+            _ => {}
+        }
+        Some(result)
+    }
+
+    /// Inputs on their way to the journal.
+    pub fn inputs(&mut self, now: Timestamp, engine: &Engine, input: Input) -> Vec<Input> {
+        let mut inputs = Vec::new();
+        match (self.mutant, &input) {
+            (Some(Mutant::AcknowledgeLost), Input::Acknowledge { .. }) => return inputs,
+            (Some(Mutant::QuorumShrinks), Input::Batch { .. }) => {
+                let silent: Vec<Region> =
+                    engine.agents().into_iter().filter(|a| a.silent).map(|a| a.region).collect();
+                let mut watch = Box::new(engine.watch().clone());
+                for probe in &mut watch.probes {
+                    probe.regions.retain(|region| !silent.contains(region));
+                    if probe.regions.is_empty() {
+                        probe.regions.clone_from(&watch.regions);
+                    }
+                }
+                if *watch != *engine.watch() {
+                    inputs.push(Input::Reconfigure { watch });
+                }
+            }
+            (Some(Mutant::OneRegionCountsTwice), Input::Batch { results, .. }) => {
+                inputs.extend(self.twice(results));
+            }
+            (_, Input::Batch { agent, region, results, .. }) => {
+                self.agents.insert(agent.clone(), region.clone());
+                for result in results {
+                    let key = (result.probe.clone(), result.region.clone());
+                    self.last.insert(key, result.clone());
+                }
+                inputs.extend(self.revive(now, agent));
+            }
+            _ => {}
+        }
+        if let (true, Input::Batch { agent, region, .. }) =
+            (self.is(Mutant::OneRegionCountsTwice), &input)
+        {
+            self.agents.insert(agent.clone(), region.clone());
+        }
+        inputs.push(input);
+        inputs
+    }
+
+    fn twice(&self, results: &[ProbeResult]) -> Option<Input> {
+        let failed = results.iter().find(|r| matches!(r.outcome, Outcome::Failed(_)))?;
+        let (agent, region) = self.agents.iter().find(|(_, region)| **region != failed.region)?;
+        let (agent, region) = (agent.clone(), region.clone());
+        let results = vec![ProbeResult { region: region.clone(), ..failed.clone() }];
+        Some(Input::Batch { agent, region, results, alarms: Vec::new() })
+    }
+
+    /// Batches that were never sent, from everybody but `heard`.
+    fn revive(&self, now: Timestamp, heard: &AgentName) -> Vec<Input> {
+        let stale = self.is(Mutant::StaleVotesRefreshed);
+        if !stale && !self.is(Mutant::SilenceIgnored) {
+            return Vec::new();
+        }
+        let others = self.agents.iter().filter(|(agent, _)| *agent != heard);
+        others
+            .map(|(agent, region)| {
+                let said = self.last.values().filter(|r| stale && r.region == *region);
+                let fresh = |r: &ProbeResult| ProbeResult { started: now, clock: None, ..r.clone() };
+                let (agent, region) = (agent.clone(), region.clone());
+                Input::Batch { agent, region, results: said.map(fresh).collect(), alarms: vec![] }
+            })
+            .collect()
+    }
+
+    /// Effects on their way to be committed.
+    pub fn effects(&mut self, mut effects: Vec<Effect>) -> Vec<Effect> {
+        let event = |effect: &Effect| match effect {
+            Effect::Notify(notice) => Some(notice.event),
+            _ => None,
+        };
+        match self.mutant {
+            Some(Mutant::ResolvesDropped) => {
+                effects.retain(|effect| event(effect) != Some(Event::Resolved));
+            }
+            Some(Mutant::TriggersDropped) => {
+                let down = |effect: &Effect| matches!(effect, Effect::Notify(n)
+                    if n.event == Event::Triggered && n.incident.key.ends_with(":down"));
+                effects.retain(|effect| !down(effect));
+            }
+            Some(Mutant::EscalationAfterEnd) if !self.lost => {
+                let ended = effects.iter().any(|effect| event(effect) == Some(Event::Resolved));
+                if let Some(told) = self.told.take().filter(|_| ended) {
+                    let key = NoticeKey(format!("{}/again", told.key.0));
+                    let due = told.due + Millis::from_secs(1);
+                    effects.push(Effect::Notify(Notice { key, due, ..told }));
+                }
+                for effect in &effects {
+                    if let Effect::Notify(notice) = effect
+                        && matches!(notice.event, Event::Triggered | Event::Escalated)
+                    {
+                        self.told = Some(notice.clone());
+                    }
+                }
+            }
+            _ => {}
+        }
+        effects
+    }
+}

@@ -1,0 +1,146 @@
+//! Many seeds, each with its own trouble; and the mutants, each of which must be caught.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use model::time::{Millis, Timestamp};
+
+use crate::after;
+use crate::faults::drawn;
+use crate::mutants::{MUTANTS, Mutant};
+use crate::witness::Broken;
+use crate::world::BEGIN;
+
+/// How long trouble lasts in a seed.
+const TROUBLE: Millis = Millis::from_secs(2 * 3600);
+/// Seeds of a run without a choice.
+const SEEDS: Range<u64> = 0..60;
+/// Seeds that a mutant may need.
+const MUTANT_SEEDS: Range<u64> = 0..150;
+
+/// What a seed gave.
+pub struct Ran {
+    pub broken: Option<Broken>,
+    pub simulated: Millis,
+    pub events: u64,
+    pub trace: u64,
+    pub faults: BTreeMap<&'static str, u64>,
+    pub incidents: usize,
+    pub told_due: u64,
+    pub delivered: (usize, u32),
+    pub results: usize,
+}
+
+/// Runs one seed.
+pub fn run(seed: u64, mutant: Option<Mutant>) -> Ran {
+    let (mut world, plan) = drawn(seed, TROUBLE);
+    world.break_it(mutant);
+    world.begin();
+    world.run_until(BEGIN + TROUBLE);
+    if world.witness.broken.is_none() {
+        after::judge(&mut world, &plan);
+    }
+    let delivered = &world.witness.delivered;
+    Ran {
+        simulated: world.now - BEGIN,
+        events: world.events,
+        trace: world.trace,
+        incidents: world.witness.told.len(),
+        told_due: world.told_due,
+        delivered: (delivered.len(), delivered.values().map(|times| times - 1).sum()),
+        results: world.collector.kept.results.len(),
+        faults: world.faults,
+        broken: world.witness.broken,
+    }
+}
+
+fn chosen() -> Range<u64> {
+    let read = |name: &str| std::env::var_os(name).map(|text| text.into_string().unwrap());
+    if let Some(seed) = read("SIM_SEED") {
+        let seed = seed.parse().expect("SIM_SEED is a number");
+        return seed..seed + 1;
+    }
+    let Some(seeds) = read("SIM_SEEDS") else { return SEEDS };
+    let (from, to) = seeds.split_once("..").expect("SIM_SEEDS is a..b");
+    from.parse().expect("a is a number")..to.parse().expect("b is a number")
+}
+
+/// What is said of a promise that was broken.
+fn say(seed: u64, broken: &Broken) -> String {
+    let at = seconds(broken.at);
+    format!(
+        "{} broken at {at} s: {}\n  SIM_SEED={seed} cargo test --test sim swarm",
+        broken.promise, broken.how
+    )
+}
+
+fn seconds(at: Timestamp) -> i64 {
+    (at - BEGIN).ms() / 1000
+}
+
+#[test]
+fn the_swarm_keeps_every_promise() {
+    let seeds = chosen();
+    let mut sums: BTreeMap<&str, u64> = BTreeMap::new();
+    let mut faults: BTreeMap<&str, u64> = BTreeMap::new();
+    let mut failed = Vec::new();
+    for seed in seeds.clone() {
+        let ran = run(seed, None);
+        failed.extend(ran.broken.as_ref().map(|broken| say(seed, broken)));
+        for (name, count) in [
+            ("seconds", ran.simulated.ms().unsigned_abs() / 1000),
+            ("events", ran.events),
+            ("incidents", ran.incidents as u64),
+            ("outages told in time", ran.told_due),
+            ("notices", ran.delivered.0 as u64),
+            ("notices told again", ran.delivered.1.into()),
+            ("results", ran.results as u64),
+        ] {
+            *sums.entry(name).or_default() += count;
+        }
+        for (sort, count) in ran.faults {
+            *faults.entry(sort).or_default() += count;
+        }
+        if seeds.end - seeds.start == 1 {
+            println!("seed {seed}: trace {:016x}", ran.trace);
+        }
+    }
+    let hours = sums.remove("seconds").unwrap_or(0) / 3600;
+    let list = |sums: &BTreeMap<&str, u64>| {
+        let one = |(name, count): (&&str, &u64)| format!("{name} {count}");
+        sums.iter().map(one).collect::<Vec<_>>().join(", ")
+    };
+    println!(
+        "{} seeds, {hours} simulated hours; {}; faults: {}",
+        seeds.end - seeds.start,
+        list(&sums),
+        list(&faults)
+    );
+    assert!(failed.is_empty(), "{} seeds failed:\n{}", failed.len(), failed.join("\n"));
+}
+
+#[test]
+fn the_same_seed_gives_the_same_trace() {
+    for seed in [3, 14, 15] {
+        let (one, other) = (run(seed, None), run(seed, None));
+        assert_eq!((one.trace, one.events), (other.trace, other.events), "seed {seed}");
+        println!("seed {seed}: trace {:016x}", one.trace);
+    }
+}
+
+#[test]
+fn every_mutant_is_caught() {
+    let mut free = Vec::new();
+    for mutant in MUTANTS {
+        let caught = MUTANT_SEEDS.zip(1..).find_map(|(seed, needed)| {
+            run(seed, Some(*mutant)).broken.map(|broken| (needed, broken))
+        });
+        match caught {
+            Some((needed, Broken { promise, how, .. })) => {
+                println!("{:24} {promise:4} {needed:4} seeds   {how}", format!("{mutant:?}"));
+            }
+            None => free.push(mutant),
+        }
+    }
+    assert!(free.is_empty(), "not caught: {free:?}");
+}
