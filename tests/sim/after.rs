@@ -122,7 +122,9 @@ fn told_in_time(world: &mut World, plan: &Plan, chaos: Timestamp) {
                 told.opened.iter().zip(ends).any(|(a, b)| *a <= around.1 && b > from)
             });
             let name = &probe.name;
-            world.witness.hold("L2", open, || format!("{name} failed at {from} and nobody was told"));
+            world
+                .witness
+                .hold("L2", open, || format!("{name} failed at {from} and nobody was told"));
         }
     }
 }
@@ -193,9 +195,11 @@ fn against_truth(
         };
         let clear = last.map_or(at, |last| at.max(last + LATE_MAX));
         let end = to.min(next - EARLY_MAX);
-        let excused = world.witness.unmeasured.iter().any(|run| {
-            *run - LATE_MAX.times(3) < end && clear < *run + LATE_MAX.times(3)
-        });
+        let excused = world
+            .witness
+            .unmeasured
+            .iter()
+            .any(|run| *run - LATE_MAX.times(3) < end && clear < *run + LATE_MAX.times(3));
         let holds = !wrong || clear >= end || excused;
         let name = &probe.name;
         world.witness.hold("S9", holds, || {

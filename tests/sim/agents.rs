@@ -166,9 +166,10 @@ impl World {
         if station.disk.dark() {
             station.crash();
             let life = station.life;
-            self.post(self.now + Millis::from_secs(5), What::Trouble(
-                crate::faults::Trouble::StartAgent(agent, life),
-            ));
+            self.post(
+                self.now + Millis::from_secs(5),
+                What::Trouble(crate::faults::Trouble::StartAgent(agent, life)),
+            );
         }
     }
 
@@ -275,7 +276,8 @@ impl World {
             let refused = Answered::Failed(Fault::Unreachable);
             return self.answer(agent, life, exchange, refused);
         }
-        let (name, region) = (self.stations[agent].name.clone(), self.stations[agent].region.clone());
+        let (name, region) =
+            (self.stations[agent].name.clone(), self.stations[agent].region.clone());
         match asked {
             Asked::Batch(batch) => {
                 // Through the bytes of the wire.

@@ -173,7 +173,8 @@ impl Collector {
             deaf: false,
             snapshot: base.at,
         };
-        let committed = if self.broken(Mutant::CommittedEffectsAgain) { 0 } else { self.kept.effect };
+        let committed =
+            if self.broken(Mutant::CommittedEffectsAgain) { 0 } else { self.kept.effect };
         let last = self.kept.journal.last().map_or(base.at, |(at, _)| *at);
         let reached = self.kept.now.max(last).max(base.at);
         let rest = self.kept.journal.iter().skip(base.position).cloned();
@@ -357,7 +358,8 @@ impl Collector {
     ) -> (Vec<Input>, Option<Act>) {
         let (input, answer) = match write {
             Write::Batch(exchange, batch) => {
-                if self.broken(Mutant::ReceiptBeforeCommit) && self.dies == Some(Point::AfterJournal)
+                if self.broken(Mutant::ReceiptBeforeCommit)
+                    && self.dies == Some(Point::AfterJournal)
                 {
                     let highest_seq = batch.highest_seq().unwrap_or(0);
                     witness.promised(&batch.agent, batch.incarnation, highest_seq);

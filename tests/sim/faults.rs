@@ -87,6 +87,9 @@ impl World {
     /// It happens.
     pub fn trouble(&mut self, trouble: Trouble) {
         *self.faults.entry(trouble.word()).or_default() += 1;
+        if !matches!(trouble, Trouble::Target(..) | Trouble::Uplink(..) | Trouble::Reload(_)) {
+            self.tell(|| format!("trouble: {trouble:?}"));
+        }
         match trouble {
             Trouble::Target(probe, health) => self.target(&probe, health),
             Trouble::Uplink(agent, uplink) => self.uplink(agent, uplink),
@@ -119,12 +122,27 @@ impl World {
                 self.collector.die();
                 self.end_streams();
             }
-            Trouble::StartCollector => self.start_collector(),
-            Trouble::CollectorFull(full) => self.collector.kept.full = full,
+            Trouble::StartCollector => {
+                self.collector.dies = None;
+                self.start_collector();
+            }
+            Trouble::CollectorFull(full) => {
+                self.collector.kept.full = full;
+                self.reload_again();
+            }
             Trouble::Contact(contact, manner) => {
                 self.contacts.insert(contact, manner);
             }
             Trouble::Reload(watch) => self.reload(*watch),
+        }
+    }
+
+    /// A configuration that could not be taken is given again.
+    fn reload_again(&mut self) {
+        let live = self.collector.live.as_ref();
+        let differs = live.is_some_and(|live| *live.engine.watch() != self.watch);
+        if differs && !self.collector.kept.full && self.collector.wrapper.mutant.is_none() {
+            self.reload(self.watch.clone());
         }
     }
 
@@ -149,6 +167,7 @@ impl World {
         self.collector.dies = None;
         self.collector.kept.full = false;
         self.start_collector();
+        self.reload_again();
     }
 }
 
@@ -288,10 +307,9 @@ impl Plan {
             ),
             2 => pair(Trouble::Clog(agent, to), None),
             3 => pair(Trouble::CrashAgent(agent), Some(Trouble::StartAgent(agent, 0))),
-            4 => pair(
-                Trouble::CutPower(agent, random.place(9)),
-                Some(Trouble::StartAgent(agent, 0)),
-            ),
+            4 => {
+                pair(Trouble::CutPower(agent, random.place(9)), Some(Trouble::StartAgent(agent, 0)))
+            }
             5 => pair(Trouble::Suspend(agent, to), None),
             6 => {
                 let offset = [-300_000, 300_000, 4000, -4000, 86_400_000][random.place(5)];
@@ -324,7 +342,12 @@ impl Plan {
             }
             _ => {
                 let lies = if random.chance(50) { Uplink::Lies } else { Uplink::Isolated };
+                let all = lies == Uplink::Isolated && random.chance(50);
                 pair(Trouble::Uplink(agent, lies), Some(Trouble::Uplink(agent, Uplink::Works)));
+                for other in (0..world.stations.len()).filter(|_| all) {
+                    world.post(from, What::Trouble(Trouble::Uplink(other, lies)));
+                    world.post(to, What::Trouble(Trouble::Uplink(other, Uplink::Works)));
+                }
                 if random.chance(50) {
                     self.reloads(world, from, to);
                 }
@@ -340,7 +363,8 @@ impl Plan {
             0 => after.probes[0].paused = true,
             1 => after.probes[0].every = Millis::from_secs(30),
             2 => after.policies[0].steps[1].after = Millis::from_secs(60),
-            _ => drop(after.probes.pop()),
+            _ if after.probes.len() > 1 => drop(after.probes.pop()),
+            _ => after.probes[0].timeout = Millis::from_secs(5),
         }
         self.disturbed.push((from, to));
         world.post(from, What::Trouble(Trouble::Reload(Box::new(after))));

@@ -14,6 +14,7 @@ mod old_world;
 mod outbox;
 mod random;
 mod station;
+mod stories;
 mod swarm;
 mod truth;
 mod witness;

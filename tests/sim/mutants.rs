@@ -98,7 +98,6 @@ pub struct Wrapper {
     last: BTreeMap<(ProbeName, Region), ProbeResult>,
     agents: BTreeMap<AgentName, Region>,
     told: Option<Notice>,
-    lost: bool,
 }
 
 impl Wrapper {
@@ -207,7 +206,8 @@ impl Wrapper {
         others
             .map(|(agent, region)| {
                 let said = self.last.values().filter(|r| stale && r.region == *region);
-                let fresh = |r: &ProbeResult| ProbeResult { started: now, clock: None, ..r.clone() };
+                let fresh =
+                    |r: &ProbeResult| ProbeResult { started: now, clock: None, ..r.clone() };
                 let (agent, region) = (agent.clone(), region.clone());
                 Input::Batch { agent, region, results: said.map(fresh).collect(), alarms: vec![] }
             })
@@ -225,13 +225,15 @@ impl Wrapper {
                 effects.retain(|effect| event(effect) != Some(Event::Resolved));
             }
             Some(Mutant::TriggersDropped) => {
-                let down = |effect: &Effect| matches!(effect, Effect::Notify(n)
-                    if n.event == Event::Triggered && n.incident.key.ends_with(":down"));
+                let down = |effect: &Effect| {
+                    matches!(effect, Effect::Notify(n)
+                    if n.event == Event::Triggered && n.incident.key.ends_with(":down"))
+                };
                 effects.retain(|effect| !down(effect));
             }
-            Some(Mutant::EscalationAfterEnd) if !self.lost => {
+            Some(Mutant::EscalationAfterEnd) => {
                 let ended = effects.iter().any(|effect| event(effect) == Some(Event::Resolved));
-                if let Some(told) = self.told.take().filter(|_| ended) {
+                if let Some(told) = self.told.take_if(|_| ended) {
                     let key = NoticeKey(format!("{}/again", told.key.0));
                     let due = told.due + Millis::from_secs(1);
                     effects.push(Effect::Notify(Notice { key, due, ..told }));

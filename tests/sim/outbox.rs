@@ -107,7 +107,10 @@ impl World {
         self.witness.reached(notice);
         self.tell(|| {
             let (event, contact) = (notice.event.word(), &notice.contact);
-            format!("{contact} reads: {event} #{} {}", notice.incident.id.0, notice.incident.summary)
+            format!(
+                "{contact} reads: {event} #{} {}",
+                notice.incident.id.0, notice.incident.summary
+            )
         });
         let alarm = matches!(notice.event, Event::Triggered | Event::Escalated);
         if !alarm || !self.random.chance(self.people_act) {

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use agent::clock::Now;
+use agent::machine;
 use agent::machine::{Machine, RunId, Work};
 use agent::policy::{Pins, Policy};
 use agent::spool::{Limits, Spool};
-use agent::machine;
 use model::name::{AgentName, Region};
 use model::result::{Outcome, ProbeResult};
 use model::time::{Millis, Timestamp};
@@ -223,4 +223,3 @@ pub fn assigned(tag: String, assignment: Assignment, fetched: bool) -> machine::
         fetched,
     }
 }
-

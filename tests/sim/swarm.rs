@@ -32,13 +32,17 @@ pub struct Ran {
 }
 
 /// Runs one seed.
-pub fn run(seed: u64, mutant: Option<Mutant>) -> Ran {
+pub fn run(seed: u64, mutant: Option<Mutant>, told: bool) -> Ran {
     let (mut world, plan) = drawn(seed, TROUBLE);
+    world.timeline = told.then(Vec::new);
     world.break_it(mutant);
     world.begin();
     world.run_until(BEGIN + TROUBLE);
     if world.witness.broken.is_none() {
         after::judge(&mut world, &plan);
+    }
+    for line in world.timeline.iter().flatten() {
+        println!("{line}");
     }
     let delivered = &world.witness.delivered;
     Ran {
@@ -84,8 +88,9 @@ fn the_swarm_keeps_every_promise() {
     let mut sums: BTreeMap<&str, u64> = BTreeMap::new();
     let mut faults: BTreeMap<&str, u64> = BTreeMap::new();
     let mut failed = Vec::new();
+    let alone = seeds.end - seeds.start == 1;
     for seed in seeds.clone() {
-        let ran = run(seed, None);
+        let ran = run(seed, None, alone);
         failed.extend(ran.broken.as_ref().map(|broken| say(seed, broken)));
         for (name, count) in [
             ("seconds", ran.simulated.ms().unsigned_abs() / 1000),
@@ -101,7 +106,7 @@ fn the_swarm_keeps_every_promise() {
         for (sort, count) in ran.faults {
             *faults.entry(sort).or_default() += count;
         }
-        if seeds.end - seeds.start == 1 {
+        if alone {
             println!("seed {seed}: trace {:016x}", ran.trace);
         }
     }
@@ -122,7 +127,7 @@ fn the_swarm_keeps_every_promise() {
 #[test]
 fn the_same_seed_gives_the_same_trace() {
     for seed in [3, 14, 15] {
-        let (one, other) = (run(seed, None), run(seed, None));
+        let (one, other) = (run(seed, None, false), run(seed, None, false));
         assert_eq!((one.trace, one.events), (other.trace, other.events), "seed {seed}");
         println!("seed {seed}: trace {:016x}", one.trace);
     }
@@ -130,14 +135,19 @@ fn the_same_seed_gives_the_same_trace() {
 
 #[test]
 fn every_mutant_is_caught() {
+    let only = std::env::var_os("SIM_MUTANT").map(|name| name.into_string().unwrap());
     let mut free = Vec::new();
     for mutant in MUTANTS {
+        let name = format!("{mutant:?}");
+        if only.as_ref().is_some_and(|only| *only != name) {
+            continue;
+        }
         let caught = MUTANT_SEEDS.zip(1..).find_map(|(seed, needed)| {
-            run(seed, Some(*mutant)).broken.map(|broken| (needed, broken))
+            run(seed, Some(*mutant), false).broken.map(|broken| (needed, broken))
         });
         match caught {
             Some((needed, Broken { promise, how, .. })) => {
-                println!("{:24} {promise:4} {needed:4} seeds   {how}", format!("{mutant:?}"));
+                println!("{name:24} {promise:4} {needed:4} seeds   {how}");
             }
             None => free.push(mutant),
         }

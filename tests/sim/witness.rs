@@ -188,9 +188,10 @@ impl Witness {
 
     /// What was acknowledged is there. Asked at every start of the collector and at the end.
     pub fn kept(&mut self, cursors: &BTreeMap<(AgentName, u64), u64>) {
-        let lost = self.promised.iter().find(|(series, promised)| {
-            cursors.get(*series).copied().unwrap_or(0) < **promised
-        });
+        let lost = self
+            .promised
+            .iter()
+            .find(|(series, promised)| cursors.get(*series).copied().unwrap_or(0) < **promised);
         if let Some(((agent, _), promised)) = lost.map(|(series, p)| (series.clone(), *p)) {
             self.fail("S11", format!("{agent} was promised {promised}, which is not there"));
         }
@@ -201,7 +202,8 @@ impl Witness {
         match input {
             Input::Acknowledge { incident, .. } => {
                 let until = self.now + OWNED_FOR;
-                if let Some(told) = self.told.get_mut(incident).filter(|t| t.state != State::Resolved)
+                if let Some(told) =
+                    self.told.get_mut(incident).filter(|t| t.state != State::Resolved)
                 {
                     told.owned_until = until;
                 }
@@ -297,7 +299,8 @@ impl Witness {
             })
         };
         let regions = probe.regions.iter().filter(|region| loud(region));
-        let said = regions.filter_map(|region| self.said.get(&(probe.name.clone(), region.clone())));
+        let said =
+            regions.filter_map(|region| self.said.get(&(probe.name.clone(), region.clone())));
         let fresh = said.filter(|said| said.began + said.interval.times(2) + GRACE + SLACK > at);
         fresh
             .filter_map(|said| match said.outcome {
@@ -361,7 +364,11 @@ impl Witness {
             let end = other.0.starts_with(&ended) && other.0.contains("/resolved/");
             end && other.0.ends_with(notice.contact.as_str())
         });
-        self.hold("S5", !(after_end && same), || format!("{key} left after the end was told"));
+        // A collector that starts anew has forgotten which notices wait for another attempt.
+        let remembers = notice.due > self.listening;
+        self.hold("S5", !(after_end && same && remembers), || {
+            format!("{key} left after the end was told")
+        });
     }
 
     /// A notice reached its contact.

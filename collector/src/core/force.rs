@@ -33,11 +33,7 @@ impl Force {
     }
 
     /// What an agent works on, and its tag.
-    pub fn assignment(
-        &mut self,
-        agent: &AgentName,
-        region: &Region,
-    ) -> (Arc<Assignment>, String) {
+    pub fn assignment(&mut self, agent: &AgentName, region: &Region) -> (Arc<Assignment>, String) {
         let key = (agent.clone(), region.clone());
         if let Some(known) = self.assignments.get(&key) {
             return known.clone();
