@@ -28,7 +28,7 @@ const LATE_MAX: Millis = Millis::from_secs(130 + 25 + 5);
 /// A run that begins before a change and ends after it is stamped with its beginning.
 const EARLY_MAX: Millis = Millis::from_secs(30);
 /// Events of one agent in an hour at most, with those that it causes elsewhere.
-const EVENTS_MAX: u64 = 12_000;
+const EVENTS_MAX: u64 = 8_000;
 
 /// Lets everything heal and judges what came of it.
 pub fn judge(world: &mut World, plan: &Plan) {

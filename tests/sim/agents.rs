@@ -10,9 +10,9 @@ use model::result::{Outcome, Reason};
 use model::time::{Millis, Timestamp};
 use model::wire::{Batch, Order, Receipt};
 
-use crate::collector::Write;
 use crate::mutants::Mutant;
 use crate::station::{Flight, assigned};
+use crate::store::Write;
 use crate::truth::{Health, Uplink};
 use crate::world::{Answered, Asked, ToAgent, What, World};
 
@@ -35,7 +35,15 @@ impl World {
             for input in self.stations[agent].start(self.now) {
                 self.give(agent, input, None);
             }
+            if self.broken(Mutant::TimersBreed) {
+                self.breed(agent);
+            }
         }
+    }
+
+    fn breed(&mut self, agent: usize) {
+        let soon = self.now + Millis::from_ms(400);
+        self.to_agent(soon, agent, ToAgent::Told(Box::new(Input::Tick)));
     }
 
     /// Something reaches an agent, if it lives and its host is awake.
@@ -56,6 +64,10 @@ impl World {
                 }
             }
             ToAgent::Told(input) => {
+                if matches!(*input, Input::Tick) {
+                    // Only a broken one is told the time; its timer makes the next.
+                    self.breed(agent);
+                }
                 let run = match &*input {
                     Input::AnchorsTried { run, .. } => Some(*run),
                     _ => None,
@@ -86,7 +98,6 @@ impl World {
 
     /// The machine takes an input; its effects reach the world.
     fn give(&mut self, agent: usize, input: Input, run: Option<RunId>) {
-        let breeds = self.broken(Mutant::TimersBreed);
         let station = &mut self.stations[agent];
         let reading = station.clocks.read(self.now);
         let Some(program) = &mut station.program else { return };
@@ -99,14 +110,11 @@ impl World {
         let Some(program) = &mut station.program else { return };
         let Some(due) = program.machine.next_deadline(reading) else { return };
         let at = station.clocks.instant(due).max(self.now + Millis::from_ms(1));
-        if program.wake.is_none_or(|(planned, _)| at < planned) || breeds {
+        if program.wake.is_none_or(|(planned, _)| at < planned) {
             self.last_exchange += 1;
             let number = self.last_exchange;
             program.wake = Some((at, number));
             self.to_agent(at, agent, ToAgent::Wake(number));
-            if breeds {
-                self.to_agent(at, agent, ToAgent::Told(Box::new(Input::Tick)));
-            }
         }
     }
 

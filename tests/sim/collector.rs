@@ -1,117 +1,27 @@
 //! A collector: the real engine, the real ingest and the real lanes of the outbox over a store in
 //! memory, whose two transactions are those of the core. It can die between any two of its steps.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use collector::core::force::Force;
 use collector::handle::{Attempted, Claimed};
 use collector::ingest;
 use collector::outbox::lanes::Lanes;
 use model::config::Watch;
-use model::engine::{Effect, Engine, Flip, Input};
-use model::incident::{Notice, NoticeKey};
+use model::engine::{Effect, Engine, Input};
+use model::incident::NoticeKey;
 use model::name::{AgentName, Region};
-use model::result::ProbeResult;
 use model::time::{Millis, Timestamp};
-use model::wire::{Batch, Order, Receipt};
+use model::wire::{Batch, Receipt};
 
 use crate::mutants::{Mutant, Wrapper};
+use crate::store::{Act, Kept, Point, Row, Snapshot, Write};
 use crate::witness::Witness;
 
 /// A new snapshot is made so often.
 const SNAPSHOT_EVERY: Millis = Millis::from_secs(600);
 /// How long a claimed notice belongs to its claimant.
 const CLAIM_LASTS: Millis = Millis::from_secs(60);
-
-/// Where the collector dies.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Point {
-    /// Nothing is written yet.
-    BeforeJournal,
-    /// Facts and input are durable, nobody was answered.
-    AfterJournal,
-    /// The sender was answered, the engine knows nothing.
-    AfterAnswer,
-    /// The engine decided, nothing of it is durable.
-    AfterApply,
-    /// All is durable, no order was given.
-    AfterCommit,
-}
-
-/// Every point, in order.
-pub const POINTS: [Point; 5] = [
-    Point::BeforeJournal,
-    Point::AfterJournal,
-    Point::AfterAnswer,
-    Point::AfterApply,
-    Point::AfterCommit,
-];
-
-/// What the collector is asked to write.
-pub enum Write {
-    /// A batch, to be answered under this number.
-    Batch(u64, Box<Batch>),
-    /// What a person does.
-    Act(Input),
-    /// A configuration.
-    Reload(Box<Watch>),
-    /// What became of a notice.
-    Attempted(NoticeKey, Attempted),
-}
-
-/// What comes out.
-pub enum Act {
-    /// The answer to a batch; none: it cannot write and asks to come again.
-    Answer(u64, Option<Receipt>),
-    /// An order to a region.
-    Order(Region, Order),
-    /// A notice that leaves before it is committed: only a broken collector does that.
-    Early(Box<Notice>),
-}
-
-/// A notice at rest.
-#[derive(Clone, Debug)]
-pub struct Row {
-    /// What is sent.
-    pub notice: Notice,
-    /// It is to be sent.
-    pub waits: bool,
-    /// When.
-    pub due: Timestamp,
-    /// Attempts made.
-    pub attempts: u32,
-}
-
-/// The engine as JSON, at a position of the journal.
-struct Snapshot {
-    position: usize,
-    effect: u64,
-    at: Timestamp,
-    engine: Vec<u8>,
-}
-
-/// What is on the collector's disk.
-#[derive(Default)]
-pub struct Kept {
-    /// Inputs with their times.
-    pub journal: Vec<(Timestamp, Input)>,
-    snapshots: Vec<Snapshot>,
-    /// The number of the last effect that is committed.
-    effect: u64,
-    now: Timestamp,
-    /// The highest seq of each agent and incarnation.
-    pub cursors: BTreeMap<(AgentName, u64), u64>,
-    /// Results at rest, by agent, incarnation and seq.
-    pub results: BTreeMap<(AgentName, u64, u64), ProbeResult>,
-    /// Seq that are known to be missing or were refused for good.
-    pub excused: BTreeSet<(AgentName, u64, u64)>,
-    /// The outbox.
-    pub notices: BTreeMap<NoticeKey, Row>,
-    /// Changes of verdicts, by number.
-    pub flips: Vec<(u64, Flip)>,
-    /// It takes no more writes.
-    pub full: bool,
-}
 
 /// A collector that runs.
 pub struct Live {
@@ -187,6 +97,9 @@ impl Collector {
             }
         }
         live.effect = live.effect.max(self.kept.effect);
+        let (whole, _) = self.replay(reached);
+        let same = bytes(&whole) == bytes(&live.engine);
+        witness.hold("S7", same, || "a restart makes another engine than the journal".into());
         if self.broken(Mutant::PendingEffectsLost) {
             live.pending.clear();
         }
@@ -285,7 +198,7 @@ impl Collector {
         let deaf = self.live.as_ref().is_none_or(|live| live.deaf);
         if !deaf && !self.kept.full {
             self.apply(now, Input::Tick);
-            self.hasten(&mut acts);
+            self.hasten(witness);
             if !self.dies_at(Point::AfterApply) {
                 self.settle(witness, &mut acts);
             }
@@ -342,7 +255,7 @@ impl Collector {
         for input in inputs {
             self.apply(now, input);
         }
-        self.hasten(&mut acts);
+        self.hasten(witness);
         if !self.dies_at(Point::AfterApply) {
             self.settle(witness, &mut acts);
         }
@@ -385,13 +298,12 @@ impl Collector {
         (inputs, answer)
     }
 
-    fn hasten(&mut self, acts: &mut Vec<Act>) {
-        let Some(live) = self.live.as_ref().filter(|_| self.broken(Mutant::ActBeforeCommit)) else {
-            return;
-        };
-        for (_, effect) in &live.pending {
+    /// A broken collector lets notices leave before they are committed.
+    fn hasten(&self, witness: &mut Witness) {
+        let hasty = self.broken(Mutant::ActBeforeCommit);
+        for (_, effect) in self.live.iter().filter(|_| hasty).flat_map(|live| &live.pending) {
             if let Effect::Notify(notice) = effect {
-                acts.push(Act::Early(Box::new(notice.clone())));
+                witness.leaves(notice);
             }
         }
     }
@@ -491,17 +403,22 @@ impl Collector {
         self.kept.notices.values().filter(|row| row.waits).count()
     }
 
-    /// The engine as a replay of the whole journal gives it, through its written form, with its
-    /// effects; and the live one, both as bytes, at the same time.
-    pub fn replayed(&self) -> Option<(Vec<u8>, Vec<u8>, Vec<Effect>)> {
-        let live = self.live.as_ref().filter(|live| live.pending.is_empty())?;
+    /// The engine as the whole journal gives it, through its written form, with its effects.
+    fn replay(&self, until: Timestamp) -> (Engine, Vec<Effect>) {
         let mut engine = Engine::default();
         let mut effects = Vec::new();
         for (at, input) in &self.kept.journal {
             let written = serde_json::to_vec(input).unwrap();
             effects.extend(engine.handle(*at, serde_json::from_slice(&written).unwrap()));
         }
-        effects.extend(engine.handle(live.now, Input::Tick));
+        effects.extend(engine.handle(until, Input::Tick));
+        (engine, effects)
+    }
+
+    /// The replayed engine and the live one as bytes, at the same time, with all effects.
+    pub fn replayed(&self) -> Option<(Vec<u8>, Vec<u8>, Vec<Effect>)> {
+        let live = self.live.as_ref().filter(|live| live.pending.is_empty())?;
+        let (engine, effects) = self.replay(live.now);
         let mut present = live.engine.clone();
         present.handle(live.now, Input::Tick);
         Some((bytes(&engine), bytes(&present), effects))

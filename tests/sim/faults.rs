@@ -6,9 +6,9 @@ use model::config::{Contact, DownWhen, Opaque, Policy, Probe, Severity, Step, Wa
 use model::name::{ContactName, PolicyName, ProbeName, Region};
 use model::time::{Millis, Timestamp};
 
-use crate::collector::{POINTS, Point};
 use crate::random::Stream;
 use crate::station::Clocks;
+use crate::store::{POINTS, Point};
 use crate::truth::{Health, Uplink};
 use crate::world::{BEGIN, Manner, What, World};
 
@@ -283,6 +283,7 @@ impl Plan {
 
     fn one(&mut self, world: &mut World, sort: u64, from: Timestamp, to: Timestamp) {
         let agent = self.random.place(world.stations.len());
+        let blind = world.watch.anchors.is_empty();
         let mut pair = |begins: Trouble, ends: Option<Trouble>| {
             if begins.disturbs() {
                 self.disturbed.push((from, to));
@@ -341,7 +342,11 @@ impl Plan {
                 );
             }
             _ => {
-                let lies = if random.chance(50) { Uplink::Lies } else { Uplink::Isolated };
+                // Without anchors an agent cannot know that it is isolated.
+                let lies = match blind || random.chance(50) {
+                    true => Uplink::Lies,
+                    false => Uplink::Isolated,
+                };
                 let all = lies == Uplink::Isolated && random.chance(50);
                 pair(Trouble::Uplink(agent, lies), Some(Trouble::Uplink(agent, Uplink::Works)));
                 for other in (0..world.stations.len()).filter(|_| all) {

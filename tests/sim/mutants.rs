@@ -9,85 +9,85 @@ use model::result::{Outcome, ProbeResult, Reason};
 use model::time::{Millis, Timestamp};
 
 macro_rules! mutants {
-    ($($(#[$doc:meta])* $name:ident),* $(,)?) => {
+    ($(#[doc = $doc:literal] $name:ident = $promise:literal at $seed:literal),* $(,)?) => {
         /// A way to break it.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-        pub enum Mutant { $($(#[$doc])* $name),* }
+        pub enum Mutant { $(#[doc = $doc] $name),* }
 
-        /// All of them.
-        pub const MUTANTS: &[Mutant] = &[$(Mutant::$name),*];
+        /// All of them, with the promise that catches each and the first seed in which it does.
+        pub const MUTANTS: &[(Mutant, &str, u64)] = &[$((Mutant::$name, $promise, $seed)),*];
     };
 }
 
 mutants! {
     /// Nobody is told of the end.
-    ResolvesDropped,
+    ResolvesDropped = "L3" at 0,
     /// The first notice of an incident is lost.
-    TriggersDropped,
+    TriggersDropped = "L2" at 0,
     /// Whatever a region said last counts as if it had just said it.
-    StaleVotesRefreshed,
+    StaleVotesRefreshed = "S2" at 0,
     /// Regions that are silent are taken out of the quorum.
-    QuorumShrinks,
+    QuorumShrinks = "S1" at 1,
     /// A void result counts as passed.
-    UnknownAsUp,
+    UnknownAsUp = "S2" at 13,
     /// A void result counts as failed.
-    UnknownAsDown,
+    UnknownAsDown = "S2" at 13,
     /// An agent that is not heard counts as heard.
-    SilenceIgnored,
+    SilenceIgnored = "S2" at 7,
     /// Live decisions go by when a result arrived.
-    ArrivalAsResultTime,
+    ArrivalAsResultTime = "S2" at 10,
     /// The accounts go by when a result arrived.
-    ArrivalInHistory,
+    ArrivalInHistory = "S9" at 5,
     /// The accounts take a wrong clock for right.
-    ClockTrustedInHistory,
+    ClockTrustedInHistory = "S9" at 11,
     /// What comes later than ten minutes is acknowledged and not stored.
-    LateResultsDropped,
+    LateResultsDropped = "L1" at 3,
     /// A failure seen by one region counts for its neighbour too.
-    OneRegionCountsTwice,
+    OneRegionCountsTwice = "S1" at 0,
     /// Somebody takes an incident and the engine is not told.
-    AcknowledgeLost,
+    AcknowledgeLost = "S6" at 20,
     /// An old notice is repeated after the end.
-    EscalationAfterEnd,
+    EscalationAfterEnd = "S6" at 0,
     /// Notices leave before they are committed.
-    ActBeforeCommit,
+    ActBeforeCommit = "S12" at 0,
     /// The agent is answered before anything is durable.
-    ReceiptBeforeCommit,
+    ReceiptBeforeCommit = "S11" at 34,
     /// Results that are known are taken again.
-    DuplicatesCount,
+    DuplicatesCount = "S3" at 0,
     /// A restart forgets how far each agent had come.
-    CursorsLost,
+    CursorsLost = "S11" at 5,
     /// A restart forgets what is due.
-    TimersLost,
+    TimersLost = "S7" at 10,
     /// The collector's absence counts as the agents' silence.
-    OwnAbsenceCounts,
+    OwnAbsenceCounts = "S2" at 3,
     /// A restart commits again what was committed.
-    CommittedEffectsAgain,
+    CommittedEffectsAgain = "S7" at 3,
     /// A restart forgets what was decided and not committed.
-    PendingEffectsLost,
+    PendingEffectsLost = "S7" at 3,
     /// Notices that were delivered are sent again.
-    OldNoticesAgain,
+    OldNoticesAgain = "S5" at 0,
     /// That a notice was delivered is not written down.
-    DeliveriesForgotten,
+    DeliveriesForgotten = "S5" at 0,
     /// Each attempt has a key of its own.
-    NewKeyEachAttempt,
+    NewKeyEachAttempt = "S12" at 0,
     /// A notice goes to another contact.
-    WrongContact,
+    WrongContact = "S5" at 0,
     /// Notices of one incident overtake each other.
-    EndOvertakes,
+    EndOvertakes = "S5" at 4,
     /// What the spool dropped is not told.
-    GapsForgotten,
+    GapsForgotten = "L1" at 2,
     /// A batch that did not arrive is forgotten.
-    UnsentForgotten,
+    UnsentForgotten = "L1" at 0,
     /// Results are stamped anew when they are sent.
-    ResultsRestamped,
+    ResultsRestamped = "S3" at 0,
     /// The agent's disk says that it synced and did not.
-    DiskLies,
+    DiskLies = "S3" at 2,
     /// The spool does not keep its bound.
-    SpoolUnbounded,
+    SpoolUnbounded = "S8" at 2,
     /// Each timer makes another.
-    TimersBreed,
+    TimersBreed = "S10" at 0,
     /// The last span of a statement is lost.
-    SpanLost,
+    SpanLost = "S4" at 0,
 }
 
 /// Stands between the machines and the world; changes nothing unless it is to break something.

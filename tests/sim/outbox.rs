@@ -10,8 +10,8 @@ use model::incident::{Event, Notice, NoticeKey};
 use model::name::ContactName;
 use model::time::{Millis, Timestamp};
 
-use crate::collector::Write;
 use crate::mutants::Mutant;
+use crate::store::Write;
 use crate::world::{Ended, Manner, What, World};
 
 /// Notices that are sent at once.

@@ -8,9 +8,9 @@ use model::incident::IncidentId;
 use model::name::{ContactName, ProbeName, ServiceName};
 use model::time::Millis;
 
-use crate::collector::Point;
 use crate::faults::{Trouble, watch};
 use crate::station::Clocks;
+use crate::store::Point;
 use crate::truth::{Health, Uplink};
 use crate::world::{BEGIN, Manner, What, World};
 

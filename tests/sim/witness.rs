@@ -49,6 +49,8 @@ pub struct Told {
     pub probe: Option<ProbeName>,
     /// Its key.
     pub key: String,
+    /// Since when the trouble is there, as it is said.
+    pub started: Timestamp,
     /// When it was opened, each time.
     pub opened: Vec<Timestamp>,
     /// When it was closed, each time.
@@ -251,6 +253,7 @@ impl Witness {
         let told = self.told.entry(incident.id).or_insert_with(|| Told {
             probe: incident.probe.clone(),
             key: incident.key.clone(),
+            started: incident.started,
             opened: Vec::new(),
             closed: Vec::new(),
             state: State::Resolved,
@@ -374,7 +377,12 @@ impl Witness {
     /// A notice reached its contact.
     pub fn reached(&mut self, notice: &Notice) {
         *self.delivered.entry(notice.key.clone()).or_default() += 1;
-        if let Some(told) = self.told.get_mut(&notice.incident.id) {
+        // A collector that starts anew has forgotten which notices wait for another attempt: what was
+        // due before may come after the end.
+        let late = notice.due <= self.listening;
+        if let Some(told) = self.told.get_mut(&notice.incident.id)
+            && !(late && told.last.get(&notice.contact) == Some(&Event::Resolved))
+        {
             told.last.insert(notice.contact.clone(), notice.event);
         }
     }

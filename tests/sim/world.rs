@@ -14,11 +14,12 @@ use model::name::{ContactName, ProbeName, Region};
 use model::time::{Millis, Timestamp};
 use model::wire::{Batch, Order, Receipt};
 
-use crate::collector::{Act, Collector, Write};
+use crate::collector::Collector;
 use crate::faults::Trouble;
 use crate::mutants::Mutant;
 use crate::random::Stream;
 use crate::station::{Clocks, Station};
+use crate::store::{Act, Write};
 use crate::truth::{Health, Truth, Uplink};
 use crate::witness::Witness;
 
@@ -319,7 +320,6 @@ impl World {
                         self.order_agent(agent, order);
                     }
                 }
-                Act::Early(notice) => self.witness.leaves(&notice),
             }
         }
         if self.collector.live.is_none() {
