@@ -18,7 +18,7 @@ const NUMBER_END: u64 = 1 << 53;
 
 /// Who runs what, in a form that is quick to ask.
 #[derive(Debug, Default)]
-pub(crate) struct Assigned {
+pub struct Assigned {
     regions: BTreeMap<ProbeName, Vec<Region>>,
     retention: Millis,
 }
@@ -32,19 +32,19 @@ impl From<&Watch> for Assigned {
 
 /// What becomes of a batch.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Accepted {
+pub struct Accepted {
     /// New and good, in order of seq.
-    pub(crate) results: Vec<ProbeResult>,
+    pub results: Vec<ProbeResult>,
     /// Refused for good.
-    pub(crate) rejected: Vec<Rejected>,
+    pub rejected: Vec<Rejected>,
     /// How many were known already.
-    pub(crate) duplicates: u64,
+    pub duplicates: u64,
     /// The cursor from now on.
-    pub(crate) highest_seq: u64,
+    pub highest_seq: u64,
 }
 
 /// Whether this caller may send this batch.
-pub(crate) fn permit(caller: &Caller, batch: &Batch) -> Result<(), Refusal> {
+pub fn permit(caller: &Caller, batch: &Batch) -> Result<(), Refusal> {
     let Caller::Agent { agent, region } = caller else {
         return Err(Refusal::NotYours("results are taken from an agent's token only".into()));
     };
@@ -61,7 +61,7 @@ pub(crate) fn permit(caller: &Caller, batch: &Batch) -> Result<(), Refusal> {
 }
 
 /// Parts a batch into what is new and good, what is known, and what is refused for good.
-pub(crate) fn accept(batch: Batch, cursor: u64, assigned: &Assigned, now: Timestamp) -> Accepted {
+pub fn accept(batch: Batch, cursor: u64, assigned: &Assigned, now: Timestamp) -> Accepted {
     let mut accepted = Accepted { highest_seq: cursor, ..Accepted::default() };
     let unreadable = unreadable(&batch, cursor);
     let mut results = batch.results;

@@ -6,13 +6,13 @@
 
 pub mod backup;
 pub mod clock;
-mod core;
+pub mod core;
 #[cfg(test)]
 mod fake;
 pub mod handle;
 mod history;
 pub mod http;
-mod ingest;
+pub mod ingest;
 pub mod journal;
 pub mod links;
 pub mod metrics;

@@ -4,8 +4,8 @@
 //! earlier one waits for another attempt, the later ones wait too, so that "up again" never overtakes
 //! "down". Lanes do not wait for each other.
 
-mod attempt;
-mod lanes;
+pub mod attempt;
+pub mod lanes;
 #[cfg(test)]
 mod tests;
 

@@ -17,27 +17,23 @@ const ASSIGNMENTS_MAX: usize = 1000;
 const TAG_CHARS: usize = 16;
 
 /// One configuration.
-pub(crate) struct Force {
+pub struct Force {
     /// The configuration.
-    pub(crate) watch: Arc<Watch>,
+    pub watch: Arc<Watch>,
     /// Who runs what.
-    pub(crate) assigned: Assigned,
+    pub assigned: Assigned,
     assignments: BTreeMap<(AgentName, Region), (Arc<Assignment>, String)>,
 }
 
 impl Force {
     /// Puts a configuration in force.
-    pub(crate) fn new(watch: Watch) -> Self {
+    pub fn new(watch: Watch) -> Self {
         let assigned = Assigned::from(&watch);
         Self { watch: Arc::new(watch), assigned, assignments: BTreeMap::new() }
     }
 
     /// What an agent works on, and its tag.
-    pub(crate) fn assignment(
-        &mut self,
-        agent: &AgentName,
-        region: &Region,
-    ) -> (Arc<Assignment>, String) {
+    pub fn assignment(&mut self, agent: &AgentName, region: &Region) -> (Arc<Assignment>, String) {
         let key = (agent.clone(), region.clone());
         if let Some(known) = self.assignments.get(&key) {
             return known.clone();

@@ -22,7 +22,7 @@ use crate::store::reader::Readers;
 use crate::view::Newest;
 
 mod counters;
-mod force;
+pub mod force;
 mod group;
 mod keep;
 mod open;
