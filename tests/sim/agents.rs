@@ -24,7 +24,7 @@ const REQUEST_TIMEOUT: Millis = Millis::from_secs(30);
 const PORTION_BYTES_MAX: usize = 3 << 20;
 
 impl World {
-    fn to_agent(&mut self, at: Timestamp, agent: usize, event: ToAgent) {
+    fn post_agent(&mut self, at: Timestamp, agent: usize, event: ToAgent) {
         let life = self.stations[agent].life;
         self.post(at, What::Agent(agent, life, event));
     }
@@ -43,7 +43,7 @@ impl World {
 
     fn breed(&mut self, agent: usize) {
         let soon = self.now + Millis::from_ms(400);
-        self.to_agent(soon, agent, ToAgent::Told(Box::new(Input::Tick)));
+        self.post_agent(soon, agent, ToAgent::Told(Box::new(Input::Tick)));
     }
 
     /// Something reaches an agent, if it lives and its host is awake.
@@ -114,7 +114,7 @@ impl World {
             self.last_exchange += 1;
             let number = self.last_exchange;
             program.wake = Some((at, number));
-            self.to_agent(at, agent, ToAgent::Wake(number));
+            self.post_agent(at, agent, ToAgent::Wake(number));
         }
     }
 
@@ -128,7 +128,7 @@ impl World {
                 let begun = self.now;
                 let length = if health == Health::Silent { timeout } else { ANSWER };
                 let event = ToAgent::Attempted { run, probe, begun, health };
-                self.to_agent(self.now + length, agent, event);
+                self.post_agent(self.now + length, agent, event);
             }
             Effect::TryAnchors { run, anchors, timeout } => {
                 let isolated = self.truth.uplink_at(&self.stations[agent].region, self.now)
@@ -137,7 +137,7 @@ impl World {
                 let answered = if isolated { 0 } else { tried };
                 let length = if isolated { timeout } else { ANSWER };
                 let input = Box::new(Input::AnchorsTried { run, answered, tried });
-                self.to_agent(self.now + length, agent, ToAgent::Told(input));
+                self.post_agent(self.now + length, agent, ToAgent::Told(input));
             }
             Effect::End { run } => {
                 self.stations[agent].program.as_mut().unwrap().runs.remove(&run);
@@ -147,7 +147,7 @@ impl World {
                 if let Some(incarnation) = station.spool(self.now, &mut result) {
                     let (name, takes) = (station.name.clone(), station.sync_takes);
                     self.witness.spooled(&name, incarnation, began, &result);
-                    self.to_agent(self.now + takes, agent, ToAgent::Sync);
+                    self.post_agent(self.now + takes, agent, ToAgent::Sync);
                 }
             }
             Effect::Send { results_max, alarms, .. } => self.send(agent, results_max, alarms),
@@ -257,7 +257,7 @@ impl World {
         let exchange = self.last_exchange;
         self.unanswered.insert(exchange);
         let failed = ToAgent::Answer(exchange, Answered::Failed(Fault::Unreachable));
-        self.to_agent(self.now + REQUEST_TIMEOUT, agent, failed);
+        self.post_agent(self.now + REQUEST_TIMEOUT, agent, failed);
         let life = self.stations[agent].life;
         let arrivals = self.stations[agent].out.send(self.now);
         for at in arrivals {

@@ -100,13 +100,10 @@ impl Collector {
         let (whole, _) = self.replay(reached);
         let same = bytes(&whole) == bytes(&live.engine);
         witness.hold("S7", same, || "a restart makes another engine than the journal".into());
-        if self.broken(Mutant::PendingEffectsLost) {
-            live.pending.clear();
-        }
         if self.broken(Mutant::CursorsLost) {
             self.kept.cursors.clear();
         }
-        let mut inputs = vec![Input::Resume];
+        let mut inputs = vec![Input::Resume { since: live.engine.now() }];
         inputs.retain(|_| !self.broken(Mutant::OwnAbsenceCounts));
         if *live.engine.watch() != *watch {
             inputs.push(Input::Reconfigure { watch: Box::new(watch.clone()) });
@@ -219,10 +216,15 @@ impl Collector {
         let now = now.max(live.now);
         if live.deaf && !self.kept.full {
             self.settle(witness, &mut acts);
-            self.kept.journal.push((now, Input::Resume));
+            if self.live.is_none() {
+                return acts;
+            }
+            let live = self.live.as_mut().unwrap();
+            let resume = Input::Resume { since: live.engine.now() };
+            live.deaf = false;
+            self.kept.journal.push((now, resume.clone()));
             witness.listens(now);
-            self.live.as_mut().unwrap().deaf = false;
-            self.apply(now, Input::Resume);
+            self.apply(now, resume);
             self.settle(witness, &mut acts);
         }
         if self.dies_at(Point::BeforeJournal) || self.live.is_none() {

@@ -283,7 +283,6 @@ impl Plan {
 
     fn one(&mut self, world: &mut World, sort: u64, from: Timestamp, to: Timestamp) {
         let agent = self.random.place(world.stations.len());
-        let blind = world.watch.anchors.is_empty();
         let mut pair = |begins: Trouble, ends: Option<Trouble>| {
             if begins.disturbs() {
                 self.disturbed.push((from, to));
@@ -333,30 +332,33 @@ impl Plan {
             }
             10 => pair(Trouble::CollectorFull(true), Some(Trouble::CollectorFull(false))),
             11 => {
-                let name = ["ops", "boss"][random.place(2)];
-                let contact = ContactName::new(name).unwrap();
+                let contact = ContactName::new(["ops", "boss"][random.place(2)]).unwrap();
                 let manner = [Manner::Fails, Manner::Hangs, Manner::LosesAnswer][random.place(3)];
                 pair(
                     Trouble::Contact(contact.clone(), manner),
                     Some(Trouble::Contact(contact, Manner::Takes)),
                 );
             }
-            _ => {
-                // Without anchors an agent cannot know that it is isolated.
-                let lies = match blind || random.chance(50) {
-                    true => Uplink::Lies,
-                    false => Uplink::Isolated,
-                };
-                let all = lies == Uplink::Isolated && random.chance(50);
-                pair(Trouble::Uplink(agent, lies), Some(Trouble::Uplink(agent, Uplink::Works)));
-                for other in (0..world.stations.len()).filter(|_| all) {
-                    world.post(from, What::Trouble(Trouble::Uplink(other, lies)));
-                    world.post(to, What::Trouble(Trouble::Uplink(other, Uplink::Works)));
-                }
-                if random.chance(50) {
-                    self.reloads(world, from, to);
-                }
-            }
+            _ => self.uplinks(world, agent, from, to),
+        }
+    }
+
+    /// A region lies, or one or all of them are isolated; the configuration may change meanwhile.
+    fn uplinks(&mut self, world: &mut World, agent: usize, from: Timestamp, to: Timestamp) {
+        // Without anchors an agent cannot know that it is isolated.
+        let blind = world.watch.anchors.is_empty();
+        let sort = match blind || self.random.chance(50) {
+            true => Uplink::Lies,
+            false => Uplink::Isolated,
+        };
+        let all = sort == Uplink::Isolated && self.random.chance(50);
+        self.disturbed.push((from, to));
+        for other in (0..world.stations.len()).filter(|other| all || *other == agent) {
+            world.post(from, What::Trouble(Trouble::Uplink(other, sort)));
+            world.post(to, What::Trouble(Trouble::Uplink(other, Uplink::Works)));
+        }
+        if self.random.chance(50) {
+            self.reloads(world, from, to);
         }
     }
 

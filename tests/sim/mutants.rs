@@ -55,15 +55,13 @@ mutants! {
     /// Results that are known are taken again.
     DuplicatesCount = "S3" at 0,
     /// A restart forgets how far each agent had come.
-    CursorsLost = "S11" at 5,
+    CursorsLost = "S3" at 33,
     /// A restart forgets what is due.
     TimersLost = "S7" at 10,
     /// The collector's absence counts as the agents' silence.
     OwnAbsenceCounts = "S2" at 3,
     /// A restart commits again what was committed.
     CommittedEffectsAgain = "S7" at 3,
-    /// A restart forgets what was decided and not committed.
-    PendingEffectsLost = "S7" at 3,
     /// Notices that were delivered are sent again.
     OldNoticesAgain = "S5" at 0,
     /// That a notice was delivered is not written down.
@@ -73,17 +71,17 @@ mutants! {
     /// A notice goes to another contact.
     WrongContact = "S5" at 0,
     /// Notices of one incident overtake each other.
-    EndOvertakes = "S5" at 4,
+    EndOvertakes = "S5" at 31,
     /// What the spool dropped is not told.
-    GapsForgotten = "L1" at 2,
+    GapsForgotten = "L1" at 16,
     /// A batch that did not arrive is forgotten.
     UnsentForgotten = "L1" at 0,
     /// Results are stamped anew when they are sent.
     ResultsRestamped = "S3" at 0,
     /// The agent's disk says that it synced and did not.
-    DiskLies = "S3" at 2,
+    DiskLies = "S3" at 3,
     /// The spool does not keep its bound.
-    SpoolUnbounded = "S8" at 2,
+    SpoolUnbounded = "S8" at 57,
     /// Each timer makes another.
     TimersBreed = "S10" at 0,
     /// The last span of a statement is lost.

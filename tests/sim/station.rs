@@ -19,7 +19,7 @@ use crate::world::BEGIN;
 
 /// What the spool may hold: small, so that it fills within an hour of being cut off.
 pub const SPOOL: Limits =
-    Limits { bytes: 24 * 1024, age: Millis::from_secs(7 * 24 * 3600), segment: 4 * 1024 };
+    Limits { bytes: 6 * 1024, age: Millis::from_secs(7 * 24 * 3600), segment: 1024 };
 
 /// The clocks of one host.
 #[derive(Clone, Debug)]

@@ -29,6 +29,7 @@ pub struct Ran {
     pub told_due: u64,
     pub delivered: (usize, u32),
     pub results: usize,
+    pub timeline: Vec<String>,
 }
 
 /// Runs one seed.
@@ -41,9 +42,6 @@ pub fn run(seed: u64, mutant: Option<Mutant>, told: bool) -> Ran {
     if world.witness.broken.is_none() {
         after::judge(&mut world, &plan);
     }
-    for line in world.timeline.iter().flatten() {
-        println!("{line}");
-    }
     let delivered = &world.witness.delivered;
     Ran {
         simulated: world.now - BEGIN,
@@ -54,6 +52,7 @@ pub fn run(seed: u64, mutant: Option<Mutant>, told: bool) -> Ran {
         delivered: (delivered.len(), delivered.values().map(|times| times - 1).sum()),
         results: world.collector.kept.results.len(),
         faults: world.faults,
+        timeline: world.timeline.unwrap_or_default(),
         broken: world.witness.broken,
     }
 }
@@ -107,6 +106,7 @@ fn the_swarm_keeps_every_promise() {
             *faults.entry(sort).or_default() += count;
         }
         if alone {
+            println!("{}", ran.timeline.join("\n"));
             println!("seed {seed}: trace {:016x}", ran.trace);
         }
     }
