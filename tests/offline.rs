@@ -75,3 +75,48 @@ fn a_bad_file_is_a_failure_that_names_the_place_and_prints_nothing() {
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(said.contains("observations.jsonl:2: column 7: invalid type"), "{said}");
 }
+
+/// As in docs/statements.md: the same statement in the forms for people, of a folder as of a file.
+#[test]
+fn every_form_is_made_from_a_file_and_from_a_folder() {
+    let source =
+        folders().into_iter().find(|one| one.ends_with("october")).expect("the folder `october`");
+    let copy = tempfile::tempdir().unwrap();
+    std::fs::copy(source.join("contract.json"), copy.path().join("contract.json")).unwrap();
+    let parts = copy.path().join("observations.jsonl");
+    std::fs::create_dir(&parts).unwrap();
+    let text = std::fs::read_to_string(source.join("observations.jsonl")).unwrap();
+    let lines: Vec<&str> = text.lines().collect();
+    for (part, lines) in lines.chunks(lines.len().div_ceil(3)).enumerate() {
+        std::fs::write(parts.join(format!("{part}.jsonl")), lines.join("\n")).unwrap();
+    }
+    let want = std::fs::read_to_string(source.join("expected.json")).unwrap();
+    for (form, begins) in [
+        ("json", want.as_str()),
+        ("csv", "service,period,record,name,from,to,value,unit\r\nobservations,2026-10,figure,"),
+        ("table", "Availability of observations, 2026-10 (Europe/Berlin)\n"),
+        ("html", "<!doctype html>\n"),
+    ] {
+        let forms = ["--format", form];
+        let (whole, parted) = (form_of(&source, &forms), form_of(copy.path(), &forms));
+        assert!(whole.starts_with(begins), "{form}: {whole}");
+        // The page names the files and their hashes.
+        assert!(form == "html" || whole == parted, "{form}: {parted}");
+    }
+    let named = form_of(&source, &["--format", "csv", "--service", "tracking-api"]);
+    assert!(named.contains("\r\ntracking-api,2026-10,figure,"), "{named}");
+}
+
+fn form_of(folder: &Path, more: &[&str]) -> String {
+    let output = Command::new(env!("CARGO_BIN_EXE_watchpost"))
+        .arg("report")
+        .arg("--observations")
+        .arg(folder.join("observations.jsonl"))
+        .arg("--contract")
+        .arg(folder.join("contract.json"))
+        .args(more)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}

@@ -311,7 +311,7 @@ fn the_page_needs_nothing_from_elsewhere_and_says_what_the_table_says() {
         "October 2026 by day. 6: down, 13: left out, 21: partial, 28: not measured in part. All",
         "16 min 42.555 s",
         "seen from eu; HTTP 502; #7",
-        "between 99.949&#160;% and",
+        "between 99.949\u{a0}% and",
         "Measured from &#60;everywhere&#62;.",
         "745 h 00 min 00 s",
         &"ab".repeat(32),

@@ -75,7 +75,7 @@ impl Rising<'_> {
         let Some(first) = first else { return Ok(Vec::new()) };
         let at = first.at;
         let mut instant = vec![first];
-        while let Some(line) = self.lines.next() {
+        for line in self.lines.by_ref() {
             let line = line.map_err(End::Fault)?;
             if line.at < at || instant.len() == INSTANT_MAX {
                 return Err(End::Disorder);
