@@ -13,6 +13,7 @@ mod offline;
 mod once;
 mod out;
 mod probe;
+mod progress;
 mod replay;
 mod run;
 mod schema;

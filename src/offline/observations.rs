@@ -15,6 +15,7 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 use super::{message, strange_keys};
+use crate::progress::Progress;
 
 /// The longest line, in bytes.
 pub const LINE_BYTES_MAX: usize = 64 * 1024;
@@ -127,13 +128,24 @@ pub struct Lines {
     names: Names,
     line: Vec<u8>,
     failed: bool,
+    progress: Progress,
 }
 
 impl Lines {
     /// All of them.
     pub fn new(source: Source) -> Self {
         let (files, names) = (source.files.into_iter(), Names::default());
-        Self { files, file: None, number: 0, count: 0, names, line: Vec::new(), failed: false }
+        let progress = Progress::new("observations read");
+        Self {
+            files,
+            file: None,
+            number: 0,
+            count: 0,
+            names,
+            line: Vec::new(),
+            failed: false,
+            progress,
+        }
     }
 
     fn step(&mut self) -> anyhow::Result<Option<Observation>> {
@@ -164,6 +176,7 @@ impl Lines {
                 continue;
             }
             self.count += 1;
+            self.progress.at(self.count);
             if self.count > OBSERVATIONS_MAX {
                 anyhow::bail!("{}: there may be {OBSERVATIONS_MAX} observations at most", place());
             }
