@@ -64,6 +64,10 @@ fn configuration(folder: &Path, plain: u16, tls: u16, authority: &Authority) -> 
 
 impl Nginx {
     async fn start() -> Self {
+        assert!(
+            Path::new(NGINX).exists(),
+            "{NGINX} is missing: tests/run installs what the tests need"
+        );
         let folder = TempDir::new().unwrap();
         let authority = Authority::new();
         let (plain, tls) = (free_port().await, free_port().await);
@@ -88,10 +92,6 @@ impl Nginx {
 
 #[tokio::test]
 async fn nginx_is_judged_as_it_answers() {
-    if !Path::new(NGINX).exists() {
-        // The same answers come from the scripted servers; this is the proof against a real one.
-        return;
-    }
     let nginx = Nginx::start().await;
     let (plain, tls) = (format!("127.0.0.1:{}", nginx.plain), format!("127.0.0.1:{}", nginx.tls));
     let trust = json!({"ca_file": nginx.authority.ca_file});
@@ -132,9 +132,6 @@ async fn nginx_is_judged_as_it_answers() {
 
 #[tokio::test]
 async fn a_body_that_trickles_from_nginx_times_out() {
-    if !Path::new(NGINX).exists() {
-        return;
-    }
     let nginx = Nginx::start().await;
     let url = format!("http://127.0.0.1:{}/slow", nginx.plain);
     let kind = crate::kind("http", json!({"url": url}));
@@ -145,9 +142,6 @@ async fn a_body_that_trickles_from_nginx_times_out() {
 
 #[tokio::test]
 async fn a_body_that_breaks_off_when_nginx_dies_is_a_broken_protocol() {
-    if !Path::new(NGINX).exists() {
-        return;
-    }
     let mut nginx = Nginx::start().await;
     let url = format!("http://127.0.0.1:{}/slow", nginx.plain);
     let kind = crate::kind("http", json!({"url": url}));

@@ -73,10 +73,8 @@ async fn promtool_finds_nothing_wrong() {
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn();
-    let Ok(mut promtool) = spawned else {
-        assert!(option_env!("CI").is_none(), "promtool (package prometheus) is missing");
-        return;
-    };
+    let mut promtool =
+        spawned.expect("promtool is missing: tests/run installs what the tests need");
     promtool.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
     let output = promtool.wait_with_output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
